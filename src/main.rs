@@ -1,0 +1,3 @@
+//! The `rollbook` program.
+
+fn main() {}
