@@ -63,7 +63,9 @@ impl From<DecodeError> for CodecError {
     }
 }
 
+/// The name of a type from its path, without what it is generic over.
 fn last_segment(path: &'static str) -> &'static str {
+    let path = path.split('<').next().unwrap_or(path);
     path.rsplit("::").next().unwrap_or(path)
 }
 
@@ -134,6 +136,12 @@ mod tests {
         assert_eq!(decode::<u64>(&bytes[..7]), Err(CodecError::Truncated));
         let longer = [bytes.as_slice(), &[0]].concat();
         assert_eq!(decode::<u64>(&longer), Err(CodecError::Trailing { count: 1 }));
+    }
+
+    #[test]
+    fn an_unknown_option_tag_names_the_option() {
+        let expected = CodecError::UnknownVariant { what: "Option", variant: 2 };
+        assert_eq!(decode::<Option<crate::hash::Hash>>(&[2]), Err(expected));
     }
 
     #[test]

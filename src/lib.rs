@@ -1,11 +1,22 @@
 //! Rollbook: the signed, append-only audit ledger of model releases.
 //!
 //! The floors of the house, imports running down only (docs/architecture.md):
-//! `cli` over `export` and `linkage`, over `ledger`, `verifier` and `timeline`, over `log` and
-//! `lifecycle`, over `event`, `signing`, `merkle`, `note`, `store` and `index`, over `hash`,
-//! `codec` and `time`.
+//! `cli` over `linkage`, over `ledger` and `verifier`, over `log` and `lifecycle`, over `event`,
+//! `signing`, `merkle`, `note`, `store` and `index`, over `hash`, `codec`, `time` and `words`.
 
+pub mod cli;
 pub mod codec;
+pub mod event;
 pub mod hash;
+pub mod index;
+pub mod ledger;
+pub mod lifecycle;
+pub mod linkage;
+pub mod log;
+pub mod merkle;
+pub mod note;
 pub mod signing;
+pub mod store;
 pub mod time;
+pub mod verifier;
+pub mod words;

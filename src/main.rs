@@ -1,3 +1,7 @@
-//! The `rollbook` program.
+//! The `rollbook` program: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(rollbook::cli::main(std::env::args_os()))
+}

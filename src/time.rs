@@ -11,7 +11,8 @@ use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
-/// Milliseconds UTC since the Unix epoch, from 1970 to the end of the year 9999.
+/// Milliseconds UTC since the Unix epoch, from 1970 to 9999-12-30T22:00Z: the last time that jiff
+/// can show in every offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
 pub struct Timestamp(i64);
 
@@ -27,8 +28,8 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// A time that this version cannot hold or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
-    /// Before 1970 or after 9999.
-    #[error("{ms} ms is outside the years 1970 to 9999")]
+    /// Before 1970 or after [`Timestamp::MAX`].
+    #[error("{ms} ms is outside 1970-01-01 to 9999-12-30")]
     OutOfRange {
         /// What was asked for.
         ms: i64,
@@ -44,15 +45,15 @@ pub enum TimeError {
 }
 
 impl Timestamp {
-    /// The last millisecond of the year 9999.
-    pub const MAX: Self = Self(253_402_300_799_999);
+    /// 9999-12-30T22:00:00Z.
+    pub const MAX: Self = Self(253_402_207_200_000);
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
 
     /// A time from milliseconds since the epoch.
     ///
     /// # Errors
-    /// [`TimeError::OutOfRange`] outside 1970 to 9999.
+    /// [`TimeError::OutOfRange`] before 1970 or after [`Timestamp::MAX`].
     pub const fn from_millis(ms: i64) -> Result<Self, TimeError> {
         if ms < 0 || ms > Self::MAX.0 {
             return Err(TimeError::OutOfRange { ms });
@@ -175,7 +176,7 @@ mod tests {
         let time: Timestamp = "2026-03-01T10:30:00+01:00".parse().expect("valid");
         assert_eq!(time.to_string(), "2026-03-01T09:30:00.000Z");
         assert_eq!(Timestamp::EPOCH.to_string(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00.000Z");
     }
 
     #[test]

@@ -1,0 +1,266 @@
+//! What every command shares: where the ledger is, who signs, how answers are printed.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::cli::failure::Failure;
+use crate::ledger::opening::OpenOptions;
+use crate::ledger::writer::{ClockTrust, Ledger};
+use crate::log::reader::LogReader;
+use crate::signing::signer::Signer;
+use crate::time::{Clock, SystemClock, Timestamp, parse_span_ms};
+
+/// Options that every command takes, before or after its name.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The ledger's directory
+    #[arg(long, global = true, env = "ROLLBOOK_LEDGER", value_name = "DIR", help_heading = "Global options")]
+    pub ledger: Option<PathBuf>,
+    /// Who signs: a private key file, or a public key file or SHA256: fingerprint that a running
+    /// ssh-agent holds; repeats where several signers are at hand
+    #[arg(
+        long = "key",
+        id = "signing-keys",
+        global = true,
+        env = "ROLLBOOK_KEY",
+        value_name = "KEY",
+        help_heading = "Global options"
+    )]
+    pub keys: Vec<String>,
+    /// One stable JSON object as the answer (lists: one object a line), refusals and errors too
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// A file whose first line is the passphrase of the keys given with --key
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub passphrase_file: Option<PathBuf>,
+    /// How long to wait for another writer, such as 10s or 2m
+    #[arg(long, global = true, value_name = "TIME", default_value = "10s", help_heading = "Global options")]
+    pub lock_timeout: String,
+    /// The clock is right although it is more than a day ahead of the last entry
+    #[arg(long, global = true, env = "ROLLBOOK_CLOCK_OK", help_heading = "Global options")]
+    pub clock_ok: bool,
+    /// Say nothing but the answer
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub quiet: bool,
+    /// Say more on the way
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub verbose: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    pub color: ColorChoice,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A user's config file: what stands there, environment and flags override.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserConfig {
+    ledger: Option<PathBuf>,
+    #[serde(default)]
+    key: Vec<String>,
+}
+
+/// What a command works with.
+pub struct Context {
+    global: Global,
+    clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    /// The context of this process: flags, environment, and the user's config file.
+    ///
+    /// # Errors
+    /// A config file that cannot be understood.
+    pub fn new(mut global: Global) -> Result<Self, Failure> {
+        if let Some(path) = user_config_path() {
+            let config = read_user_config(&path)?;
+            global.ledger = global.ledger.or(config.ledger);
+            if global.keys.is_empty() {
+                global.keys = config.key;
+            }
+        }
+        Ok(Self { global, clock: Arc::new(SystemClock) })
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether answers are JSON.
+    #[must_use]
+    pub const fn json(&self) -> bool {
+        self.global.json
+    }
+
+    /// Whether to say more on the way.
+    #[must_use]
+    pub const fn verbose(&self) -> bool {
+        self.global.verbose
+    }
+
+    /// The ledger's directory.
+    ///
+    /// # Errors
+    /// None is named.
+    pub fn ledger_dir(&self) -> Result<&Path, Failure> {
+        self.global.ledger.as_deref().ok_or_else(|| {
+            Failure::usage("no ledger is named").hint("say --ledger DIR, or set ROLLBOOK_LEDGER")
+        })
+    }
+
+    /// The ledger as readers see it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn reader(&self) -> Result<LogReader, Failure> {
+        Ok(LogReader::open(self.ledger_dir()?)?)
+    }
+
+    /// The ledger, open for writing.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn writer(&self) -> Result<Ledger, Failure> {
+        self.writer_at(self.ledger_dir()?)
+    }
+
+    /// The ledger in `dir`, open for writing.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn writer_at(&self, dir: &Path) -> Result<Ledger, Failure> {
+        let lock_timeout =
+            Duration::from_millis(u64::try_from(parse_span_ms(&self.global.lock_timeout)?).unwrap_or(0));
+        let clock_trust = if self.global.clock_ok { ClockTrust::Vouched } else { ClockTrust::Checked };
+        let mut ask = || self.passphrase("the log key", "ROLLBOOK_LOG_KEY_PASSPHRASE", None);
+        let options = OpenOptions {
+            lock_timeout,
+            clock: Arc::clone(&self.clock),
+            clock_trust,
+            ask_passphrase: &mut ask,
+        };
+        let ledger = Ledger::open(dir, options)?;
+        self.warn_all(&ledger);
+        Ok(ledger)
+    }
+
+    /// Tells on stderr what went wrong beside appends.
+    pub fn warn_all(&self, ledger: &Ledger) {
+        for warning in ledger.take_warnings() {
+            self.say(format_args!("note: {warning}"));
+        }
+    }
+
+    /// Who signs, by `--key`.
+    ///
+    /// # Errors
+    /// A key cannot be used, or none is given.
+    pub fn signers(&self) -> Result<Vec<Signer>, Failure> {
+        let socket = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+        self.global
+            .keys
+            .iter()
+            .map(|key| {
+                let file = self.global.passphrase_file.as_deref();
+                let mut ask = || self.passphrase(key, "ROLLBOOK_KEY_PASSPHRASE", file);
+                Ok(Signer::open(key, socket.as_deref(), &mut ask)?)
+            })
+            .collect()
+    }
+
+    /// A passphrase: from a file, the environment, or the terminal if there is one.
+    ///
+    /// # Errors
+    /// Reading it failed.
+    pub fn passphrase(
+        &self,
+        what: &str,
+        variable: &str,
+        file: Option<&Path>,
+    ) -> std::io::Result<Option<Zeroizing<String>>> {
+        if let Some(path) = file {
+            let text = Zeroizing::new(std::fs::read_to_string(path)?);
+            return Ok(text.lines().next().map(|line| Zeroizing::new(line.to_owned())));
+        }
+        if let Ok(passphrase) = std::env::var(variable) {
+            return Ok(Some(Zeroizing::new(passphrase)));
+        }
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        rpassword::prompt_password(format!("Passphrase for {what}: ")).map(|text| Some(Zeroizing::new(text)))
+    }
+
+    /// The passphrase file named by `--passphrase-file`.
+    #[must_use]
+    pub fn passphrase_file(&self) -> Option<&Path> {
+        self.global.passphrase_file.as_deref()
+    }
+
+    /// Prints a line of the answer to stdout.
+    ///
+    /// # Errors
+    /// Stdout is closed.
+    #[expect(clippy::unused_self, reason = "answers go through the context")]
+    pub fn print(&self, line: impl std::fmt::Display) -> Result<(), Failure> {
+        write_line(&line)
+    }
+
+    /// Prints the answer as JSON.
+    ///
+    /// # Errors
+    /// Stdout is closed.
+    #[expect(clippy::unused_self, reason = "answers go through the context")]
+    pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        write_line(&serde_json::to_string(value).map_err(Failure::world)?)
+    }
+
+    /// Says something on stderr, unless told to be quiet.
+    pub fn say(&self, line: impl std::fmt::Display) {
+        if !self.global.quiet {
+            let _ = writeln!(anstream::stderr(), "{line}");
+        }
+    }
+}
+
+/// Writes a line to stdout; a closed pipe ends the program quietly.
+fn write_line(line: &dyn std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(anstream::stdout(), "{line}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Failure::world(format!("cannot write the answer: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn user_config_path() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("ROLLBOOK_CONFIG") {
+        return Some(path.into());
+    }
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let path = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;
+    let path = path.join("rollbook/config.toml");
+    path.exists().then_some(path)
+}
+
+fn read_user_config(path: &Path) -> Result<UserConfig, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
+    toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}

@@ -1,0 +1,362 @@
+//! `rollbook demo`: a whole release story, told by the program's own commands.
+//!
+//! What the story is made of is real: models really fitted ([`weights`]), a repository really signed
+//! ([`repository`]), keys in files, and every step a command that anyone could type. The last step
+//! shows what a [`forgery`] looks like to the verifier.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::demo::repository::{DemoRepository, Person, TagSigner};
+use crate::cli::demo::weights::{Classifier, Recipe, evaluation_data_csv, training_data_csv};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::register::digest_path;
+use crate::cli::run_line;
+use crate::hash::Hash;
+use crate::linkage::git::ObjectId;
+use crate::signing::key_file::read_private_key;
+use crate::time::{MINUTE_MS, Timestamp};
+
+pub mod forgery;
+pub mod repository;
+pub mod weights;
+
+/// The demo's policy: two people for production, the proposer counted.
+const POLICY: &str = r#"# Release policy of the demo: staging before production, and for production two people.
+schema = 1
+
+[administrators]
+threshold = 1
+
+[[environment]]
+name = "staging"
+
+[[environment]]
+name = "production"
+after = ["staging"]
+signers = { promote = 2 }
+"#;
+
+const MODEL: &str = "credit-scorer";
+
+/// People of the demo: name, file of their key, role.
+const PEOPLE: [(&str, &str, &str); 4] = [
+    ("rita", "registrar.pem", "registrar"),
+    ("dan", "deployer.pem", "deployer"),
+    ("ana", "approver.pem", "approver"),
+    ("remy", "responder.pem", "responder"),
+];
+
+/// See a real model directory and a real Git repository go through a bad release and a rollback.
+///
+/// Builds everything that it needs in DIR: keys, a Git repository with SSH-signed tags, two fitted
+/// models, a ledger. Every step is printed as the command that it is.
+///
+/// Example:
+///   rollbook demo ./demo
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Demo {
+    /// A new directory; unless given, a new temporary one, named at the end
+    pub dir: Option<PathBuf>,
+}
+
+impl Demo {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let dir = match self.dir {
+            Some(dir) => new_directory(&dir)?,
+            None => {
+                tempfile::Builder::new().prefix("rollbook-demo-").tempdir().map_err(Failure::world)?.keep()
+            }
+        };
+        Story { context, dir }.tell()
+    }
+}
+
+fn new_directory(dir: &Path) -> Result<PathBuf, Failure> {
+    let failed = |error: std::io::Error| Failure::io("create", dir, &error);
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    if std::fs::read_dir(dir).map_err(failed)?.next().is_some() {
+        return Err(Failure::usage(format!("{} is not empty", dir.display())).hint("name a new directory"));
+    }
+    std::path::absolute(dir).map_err(failed)
+}
+
+/// The demonstration under way.
+struct Story<'a> {
+    context: &'a Context,
+    dir: PathBuf,
+}
+
+impl Story<'_> {
+    fn tell(&self) -> Result<(), Failure> {
+        self.chapter("Keys: an administrator, and one for each role")?;
+        self.make_keys()?;
+        self.chapter("Two classifiers are fitted, and written as model directories")?;
+        self.fit_models()?;
+        self.chapter("An infra repository pins their digests; its tags are signed by dan's key")?;
+        self.build_repository()?;
+        self.chapter("The ledger is founded, and people get their roles")?;
+        self.found()?;
+        self.chapter("1.0.0 is registered, and goes through staging to production")?;
+        self.release_good()?;
+        self.chapter("1.1.0 follows: better on paper, trained on what clerks once decided")?;
+        self.release_bad()?;
+        self.chapter("Approvals drift apart between groups: production goes back to 1.0.0")?;
+        self.roll_back()?;
+        self.chapter("What serves now, and the whole story")?;
+        self.look()?;
+        self.chapter("The auditor replays it all, with a trust root from another channel")?;
+        self.rollbook(&["verify", "ledger", "--trust", "trust.toml"])?;
+        self.chapter("Somebody rewrites history: 1.1.0 is to have been promoted by nobody's fault")?;
+        self.forge()?;
+        self.farewell()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn chapter(&self, title: &str) -> Result<(), Failure> {
+        if self.context.json() {
+            return Ok(());
+        }
+        let bold = anstyle::Style::new().bold();
+        self.context.print(format_args!("\n{bold}== {title}{bold:#}"))
+    }
+
+    /// Runs a command of ours; arguments that name files of the demo are shown short.
+    fn rollbook(&self, args: &[&str]) -> Result<(), Failure> {
+        let shown: Vec<String> = args.iter().map(|arg| quote(arg)).collect();
+        if !self.context.json() {
+            let green = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Green.into()));
+            self.context.print(format_args!("{green}$ rollbook {}{green:#}", shown.join(" ")))?;
+        }
+        let mut line: Vec<String> = args.iter().map(|arg| self.resolve(arg)).collect();
+        line.extend(["--ledger".into(), self.path("ledger").display().to_string()]);
+        if self.context.json() {
+            line.push("--json".into());
+        }
+        run_line(&line)
+    }
+
+    /// A file of the demo, by its full path.
+    fn resolve(&self, arg: &str) -> String {
+        let (prefix, name) =
+            arg.split_once('=').map_or(("", arg), |(name, file)| (&arg[..=name.len()], file));
+        let ours = ["keys/", "models/", "ledger", "forged", "infra", "trust.toml", "policy.toml"];
+        if ours.iter().any(|ours| name == *ours || (ours.ends_with('/') && name.starts_with(ours))) {
+            return format!("{prefix}{}", self.path(name).display());
+        }
+        arg.to_owned()
+    }
+
+    fn make_keys(&self) -> Result<(), Failure> {
+        let keys = self.path("keys");
+        std::fs::create_dir_all(&keys).map_err(|error| Failure::io("create", &keys, &error))?;
+        let administrator = ("alice", "admin.pem", "admin");
+        for (name, file, _) in std::iter::once(&administrator).chain(&PEOPLE) {
+            self.rollbook(&["key", "new", &format!("keys/{file}"), "--format", "pkcs8", "--name", name])?;
+        }
+        Ok(())
+    }
+
+    fn fit_models(&self) -> Result<(), Failure> {
+        for (recipe, version) in [(Recipe::Sound, "1.0.0"), (Recipe::Careless, "1.1.0")] {
+            let classifier = Classifier::fit(recipe);
+            let directory = self.path(&format!("models/{MODEL}-{version}"));
+            classifier.write(&directory, MODEL, version).map_err(Failure::world)?;
+            let measured = classifier.evaluate();
+            if !self.context.json() {
+                self.context.print(format_args!(
+                    "models/{MODEL}-{version}: accuracy {:.3}, demographic parity difference {:.3} on {} applicants",
+                    measured.accuracy, measured.demographic_parity_difference, measured.examples
+                ))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn build_repository(&self) -> Result<(), Failure> {
+        let repository = DemoRepository::create(&self.path("infra")).map_err(Failure::world)?;
+        let dan = Person { name: "Dan Deployer", email: "dan@example.org" };
+        let key = read_private_key(&self.path("keys/deployer.pem"), &mut || Ok(None))?;
+        repository.allow_signer(dan, key.public_key()).map_err(Failure::world)?;
+        let sign = |bytes: &[u8]| *key.sign(bytes).as_bytes();
+        let signer = TagSigner { public_key: key.public_key(), sign: &sign };
+        let start = self.context.now().plus_ms(-30 * MINUTE_MS);
+        let steps = [
+            ("staging", "1.0.0", "staging-1.0.0"),
+            ("production", "1.0.0", "production-1.0.0"),
+            ("staging", "1.1.0", "staging-1.1.0"),
+            ("production", "1.1.0", "production-1.1.0"),
+            ("production", "1.0.0", "rollback-1.0.0"),
+        ];
+        for (minute, (environment, version, tag)) in (0..).zip(steps) {
+            let time = start.plus_ms(minute * MINUTE_MS);
+            let commit = self.commit_manifest(&repository, dan, (environment, version), time)?;
+            let message = format!("{MODEL} {version} in {environment}\n");
+            repository.tag(tag, commit, &message, dan, time, signer).map_err(Failure::world)?;
+            if !self.context.json() {
+                self.context.print(format_args!("infra: commit {commit}, signed tag {tag}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_manifest(
+        &self,
+        repository: &DemoRepository,
+        author: Person<'_>,
+        (environment, version): (&str, &str),
+        time: Timestamp,
+    ) -> Result<ObjectId, Failure> {
+        let root = digest_path(&self.path(&format!("models/{MODEL}-{version}")), false)?.root;
+        let manifest = format!(
+            "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata:\n  name: {MODEL}\n  \
+             namespace: {environment}\n  annotations:\n    model.version: \"{version}\"\n    \
+             model.digest: sha256:{root}\nspec:\n  predictor:\n    model:\n      modelFormat: {{name: safetensors}}\n      \
+             storageUri: s3://models/{MODEL}/{version}\n"
+        );
+        let path = format!("{environment}/{MODEL}.yaml");
+        let files = [(path.as_str(), manifest.as_str())];
+        let message = format!("{environment}: {MODEL} {version}\n");
+        repository.commit(&files, author, &message, time).map_err(Failure::world)
+    }
+
+    fn found(&self) -> Result<(), Failure> {
+        let policy = self.path("policy.toml");
+        std::fs::write(&policy, POLICY).map_err(|error| Failure::io("write", &policy, &error))?;
+        self.rollbook(&[
+            "init",
+            "--key",
+            "keys/admin.pem",
+            "--origin",
+            "demo.example.org/releases",
+            "--admin",
+            "alice=keys/admin.pem.pub",
+            "--policy",
+            "policy.toml",
+        ])?;
+        // The auditor gets the trust root now, by another channel; it is not read from the ledger later.
+        let (from, to) = (self.path("ledger/trust.toml"), self.path("trust.toml"));
+        std::fs::copy(&from, &to).map_err(|error| Failure::io("copy", &from, &error))?;
+        for (name, file, role) in PEOPLE {
+            let public = format!("keys/{file}.pub");
+            let line = ["key", "grant", "--key", "keys/admin.pem", &public, "--name", name, "--role", role];
+            let scope = ["--env", "staging", "--env", "production", "--model", "credit-*"];
+            self.rollbook(&[line.as_slice(), &scope].concat())?;
+        }
+        Ok(())
+    }
+
+    fn register(&self, recipe: Recipe, version: &str) -> Result<(), Failure> {
+        let trained = format!("loans=sha256:{}", Hash::of(training_data_csv(recipe).as_bytes()));
+        let held_out = format!("loans-held-out=sha256:{}", Hash::of(evaluation_data_csv().as_bytes()));
+        let path = format!("models/{MODEL}-{version}");
+        let what = ["register", "--key", "keys/registrar.pem", MODEL, version, "--path", &path];
+        let data = ["--dataset", &trained, "--dataset", &held_out];
+        self.rollbook(&[what.as_slice(), &data].concat())
+    }
+
+    fn promote(&self, version: &str, environment: &str) -> Result<(), Failure> {
+        let tag = format!("{environment}-{version}");
+        let mut line = vec!["promote", "--key", "keys/deployer.pem"];
+        if environment == "production" {
+            line.extend(["--key", "keys/approver.pem"]);
+        }
+        line.extend([MODEL, version, "--env", environment, "--repo", "infra", "--tag", &tag]);
+        line.extend(["--strategy", "blue-green"]);
+        self.rollbook(&line)
+    }
+
+    fn complete(&self, entry: &str, key: &str) -> Result<(), Failure> {
+        self.rollbook(&["complete", "--key", key, entry, "--succeeded"])
+    }
+
+    fn release_good(&self) -> Result<(), Failure> {
+        self.register(Recipe::Sound, "1.0.0")?;
+        self.promote("1.0.0", "staging")?;
+        self.complete("6", "keys/deployer.pem")?;
+        self.promote("1.0.0", "production")?;
+        self.complete("8", "keys/deployer.pem")
+    }
+
+    fn release_bad(&self) -> Result<(), Failure> {
+        self.register(Recipe::Careless, "1.1.0")?;
+        self.promote("1.1.0", "staging")?;
+        self.promote("1.1.0", "production")?;
+        self.complete("12", "keys/deployer.pem")
+    }
+
+    fn roll_back(&self) -> Result<(), Failure> {
+        let what = ["rollback", "--key", "keys/responder.pem", MODEL, "--env", "production"];
+        let commit = ["--repo", "infra", "--tag", "rollback-1.0.0"];
+        let why = ["--reason", "approvals differ by 29 points between groups", "--incident", "INC-7"];
+        self.rollbook(&[what.as_slice(), &commit, &why, &["--session-state", "preserved"]].concat())?;
+        self.complete("14", "keys/responder.pem")?;
+        let reason = ["--reason", "trained on what clerks once decided"];
+        self.rollbook(
+            &[["retire", "--key", "keys/registrar.pem", MODEL, "1.1.0"].as_slice(), &reason].concat(),
+        )
+    }
+
+    fn look(&self) -> Result<(), Failure> {
+        self.rollbook(&["status"])?;
+        self.rollbook(&["log", "--model", MODEL])?;
+        self.rollbook(&["show", "12"])
+    }
+
+    fn forge(&self) -> Result<(), Failure> {
+        forgery::forge(&self.path("ledger"), &self.path("forged"), 12)?;
+        if !self.context.json() {
+            self.context.print(
+                "forged/ is a copy in which entry 12 says 1.0.0 where it said 1.1.0; checksums are put right",
+            )?;
+        }
+        match self.rollbook(&["verify", "forged", "--trust", "trust.toml"]) {
+            Err(failure) if failure.answered && failure.exit == Exit::No => Ok(()),
+            Err(failure) => Err(failure),
+            Ok(()) => Err(Failure::world("the verifier believed a forged ledger: please report this")),
+        }
+    }
+
+    fn farewell(&self) -> Result<(), Failure> {
+        let dir = self.dir.display();
+        if self.context.json() {
+            return self.context.print_json(&json!({
+                "demo": self.dir,
+                "ledger": self.path("ledger"),
+                "trust_root": self.path("trust.toml"),
+                "keys": self.path("keys"),
+                "repository": self.path("infra"),
+                "models": self.path("models"),
+                "forged": self.path("forged"),
+            }));
+        }
+        self.chapter("Everything is still there")?;
+        self.context.print(format_args!(
+            "{dir}\n  ledger/      the ledger\n  trust.toml   the trust root that was handed out\n  \
+             keys/        private keys, for playing only\n  infra/       the Git repository; try: git -C {dir}/infra verify-tag production-1.1.0\n  \
+             models/      two model directories\n  forged/      the copy with a forged entry"
+        ))?;
+        self.context.print(format_args!(
+            "\nTry next (in {dir}):\n  export ROLLBOOK_LEDGER=ledger\n  rollbook log --env production\n  rollbook show 14\n  \
+             rollbook promote --key keys/deployer.pem --key keys/approver.pem {MODEL} 1.1.0 --env production --repo infra --tag production-1.1.0\n  \
+             rollbook verify --trust trust.toml"
+        ))
+    }
+}
+
+/// An argument as a shell would want it.
+fn quote(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
+    if arg.chars().all(plain) { arg.to_owned() } else { format!("'{arg}'") }
+}

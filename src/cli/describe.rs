@@ -1,0 +1,235 @@
+//! Events in plain words: one line for lists, several for the whole of it.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use crate::event::body::{Body, Event};
+use crate::event::glob::Glob;
+use crate::event::infra::InfraCommit;
+use crate::event::release::Serving;
+use crate::event::text::Name;
+use crate::log::reader::LoggedEntry;
+use crate::signing::public_key::PublicKey;
+
+/// Who holds which key, as grants name them.
+#[derive(Debug, Default)]
+pub struct People(HashMap<PublicKey, Name>);
+
+impl People {
+    /// Takes in what an event says of people.
+    pub fn learn(&mut self, event: &Event) {
+        match &event.body {
+            Body::LedgerCreated(body) => {
+                for named in &body.administrators {
+                    self.0.insert(named.key, named.person.clone());
+                }
+            }
+            Body::KeyGranted(body) => {
+                self.0.insert(body.key, body.person.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// The person's name, or the key's fingerprint where nobody was named.
+    #[must_use]
+    pub fn name(&self, key: &PublicKey) -> String {
+        self.0.get(key).map_or_else(|| key.fingerprint().to_string(), ToString::to_string)
+    }
+
+    /// Whether a name is known for the key.
+    #[must_use]
+    pub fn knows(&self, key: &PublicKey) -> bool {
+        self.0.contains_key(key)
+    }
+}
+
+impl FromIterator<(PublicKey, Name)> for People {
+    fn from_iter<I: IntoIterator<Item = (PublicKey, Name)>>(people: I) -> Self {
+        Self(people.into_iter().collect())
+    }
+}
+
+/// The first characters of a commit id, for people.
+#[must_use]
+pub fn short_commit(infra: &InfraCommit) -> String {
+    infra.commit.to_string().chars().take(10).collect()
+}
+
+fn commit(infra: &InfraCommit) -> String {
+    let tag = infra.tag.as_ref().map(|tag| format!(" ({})", tag.name)).unwrap_or_default();
+    format!("{}@{}{tag}", infra.repository, short_commit(infra))
+}
+
+fn was(from: Option<&Serving>) -> String {
+    from.map_or_else(|| "nothing".to_owned(), |from| from.version.to_string())
+}
+
+fn globs(globs: &[Glob]) -> String {
+    if globs.is_empty() {
+        return "nothing".to_owned();
+    }
+    globs.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What happened, in one line without times or signers.
+#[must_use]
+pub fn one_line(event: &Event) -> String {
+    match &event.body {
+        Body::LedgerCreated(b) => {
+            let people: Vec<_> = b.administrators.iter().map(|named| named.person.as_str()).collect();
+            format!("ledger {} created by {}", b.origin, people.join(", "))
+        }
+        Body::KeyGranted(b) => {
+            let roles: Vec<_> = b.roles.iter().map(|role| role.as_str()).collect();
+            let (environments, models) = (globs(&b.scope.environments), globs(&b.scope.models));
+            format!(
+                "{} may act as {} in {environments} on {models} with key {}",
+                b.person,
+                roles.join(", "),
+                b.key.fingerprint()
+            )
+        }
+        Body::KeyRevoked(b) => format!("key {} revoked: {}", b.key.fingerprint(), b.reason),
+        Body::LogKeyRotated(b) => format!("log key {} replaced by {}", b.old_key, b.new_key),
+        Body::PolicySet(b) => format!("policy set, replacing that of entry {}", b.replaces),
+        Body::ModelRegistered(b) => {
+            format!("{} {} registered, digest sha256:{}", b.model, b.version, b.digest.root)
+        }
+        Body::ModelEvaluated(b) => {
+            format!("{} {} evaluated ({}, {}): {}", b.model, b.version, b.kind, b.suite, b.outcome)
+        }
+        Body::ModelPromoted(b) => format!(
+            "{} {} promoted to {} (was {}) by {}",
+            b.model,
+            b.version,
+            b.environment,
+            was(b.from.as_ref()),
+            commit(&b.infra)
+        ),
+        Body::ModelRolledBack(b) => format!(
+            "{} rolled back to {} in {} (was {}) by {}: {}",
+            b.model,
+            b.to,
+            b.environment,
+            b.from.version,
+            commit(&b.infra),
+            b.reason
+        ),
+        Body::ModelWithdrawn(b) => {
+            format!("{} withdrawn from {} (was {}): {}", b.model, b.environment, b.from.version, b.reason)
+        }
+        Body::ChangeCompleted(b) => format!("change of entry {} {}", b.change, b.outcome),
+        Body::ModelRetired(b) => format!("{} {} retired: {}", b.model, b.version, b.reason),
+        Body::DriftDetected(b) => {
+            format!("{} drift of {} in {}: {} {}", b.kind, b.model, b.environment, b.statistic, b.value)
+        }
+        Body::IncidentDetected(b) => {
+            format!("incident {} ({}) detected in {}", b.incident, b.severity, b.environment)
+        }
+        Body::IncidentResolved(b) => format!("incident {} resolved", b.incident),
+        Body::EntryRatified(b) => format!("entry {} ratified", b.entry),
+        Body::AttachmentRedacted(b) => format!("attachment {} redacted: {}", b.digest, b.reason),
+        Body::NoteAdded(b) => match &b.subject {
+            crate::event::remark::NoteSubject::Entry { entry } => {
+                format!("note on entry {entry}: {}", b.text)
+            }
+            crate::event::remark::NoteSubject::Log { tree_size, verdict, .. } => {
+                format!("attested {verdict} up to size {tree_size}: {}", b.text)
+            }
+        },
+    }
+}
+
+/// One line of a list: index, recorded time, kind, proposer, what happened.
+#[must_use]
+pub fn list_line(logged: &LoggedEntry, people: &People) -> String {
+    format!(
+        "{:>6}  {}  {:<17}  {:<12}  {}",
+        logged.entry.index,
+        seconds(logged.entry.recorded_at),
+        logged.event.kind(),
+        people.name(&logged.event.header.proposer),
+        first_line(&one_line(&logged.event))
+    )
+}
+
+/// A time to the second, for people.
+#[must_use]
+pub fn seconds(time: crate::time::Timestamp) -> String {
+    let text = time.to_string();
+    text.split_once('.').map_or(text.clone(), |(whole, _)| format!("{whole}Z"))
+}
+
+/// The first line of a text, with a mark where there were more.
+fn first_line(text: &str) -> String {
+    let safe = visible(text.lines().next().unwrap_or_default());
+    if text.lines().nth(1).is_some() { format!("{safe} …") } else { safe }
+}
+
+/// Text from the log as a terminal may show it: characters that reorder or steer are spelt out.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let steers = c.is_control() && c != '\n' && c != '\t';
+        let reorders = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if steers || reorders {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Everything an event says, a field a line, indented below its heading.
+#[must_use]
+pub fn fields(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    write_fields(&mut out, value, 2);
+    out
+}
+
+fn write_fields(out: &mut String, value: &serde_json::Value, indent: usize) {
+    let serde_json::Value::Object(map) = value else { return };
+    for (key, value) in map {
+        match value {
+            serde_json::Value::Null => {}
+            serde_json::Value::Object(_) => {
+                let _ = writeln!(out, "{:indent$}{key}:", "");
+                write_fields(out, value, indent + 2);
+            }
+            serde_json::Value::Array(items) => write_items(out, key, items, indent),
+            _ => write_text(out, key, &plain(value), indent),
+        }
+    }
+}
+
+fn write_items(out: &mut String, key: &str, items: &[serde_json::Value], indent: usize) {
+    if items.iter().any(serde_json::Value::is_object) {
+        for item in items {
+            let _ = writeln!(out, "{:indent$}{key}:", "");
+            write_fields(out, item, indent + 2);
+        }
+    } else if !items.is_empty() {
+        let items: Vec<String> = items.iter().map(plain).collect();
+        write_text(out, key, &items.join(", "), indent);
+    }
+}
+
+fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
+    let text = visible(text);
+    if text.contains('\n') {
+        let _ = writeln!(out, "{:indent$}{key}: |", "");
+        for line in text.lines() {
+            let _ = writeln!(out, "{:indent$}  {line}", "");
+        }
+    } else {
+        let _ = writeln!(out, "{:indent$}{key}: {text}", "");
+    }
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,101 @@
+//! A ledger made in one go, with one administrator: for measuring.
+
+use std::path::Path;
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::record::{new_event_id, sign};
+use crate::event::authority::{LedgerCreated, NamedKey, Policy};
+use crate::event::body::Event;
+use crate::event::header::{Basis, EXPIRY_DEFAULT_MS, FORMAT_VERSION, Header};
+use crate::event::list::Ascending;
+use crate::event::text::Name;
+use crate::hash::Hash;
+use crate::ledger::config::{Config, LAYOUT_VERSION};
+use crate::ledger::create::{TRUST_FILE, found, prepare};
+use crate::ledger::writer::Ledger;
+use crate::lifecycle::rules::RULES_VERSION;
+use crate::signing::key_file::{Existing, KeyFormat, SecretKey, write_private_key};
+use crate::signing::public_key::PublicKey;
+use crate::signing::signer::Signer;
+
+/// What a ledger is founded on.
+pub struct Founding {
+    /// The log's name.
+    pub origin: &'static str,
+    /// The one administrator.
+    pub administrator: &'static str,
+    /// The seed of their key.
+    pub seed: Hash,
+    /// The first policy.
+    pub policy: Policy,
+}
+
+/// A founded ledger, open for writing.
+pub struct Founded {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Its id.
+    pub ledger_id: Hash,
+    /// The administrator, who signs what comes next.
+    pub administrator: Signer,
+}
+
+/// Founds a ledger in `dir/ledger`, with `dir/trust.toml` and `dir/keys/admin.pem`.
+///
+/// # Errors
+/// [`Failure`]; `dir` must be new or empty.
+pub fn found_in(context: &Context, dir: &Path, founding: &Founding) -> Result<Founded, Failure> {
+    let failed = |error: std::io::Error| Failure::io("create", dir, &error);
+    let (ledger_dir, keys) = (dir.join("ledger"), dir.join("keys"));
+    std::fs::create_dir_all(&keys).map_err(failed)?;
+    let key = SecretKey::from_seed(founding.seed.as_bytes());
+    write_private_key(&keys.join("admin.pem"), &key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
+    let log_key = SecretKey::generate().map_err(Failure::world)?;
+    let config = Config {
+        format: LAYOUT_VERSION,
+        origin: founding.origin.to_owned(),
+        log_key: "log.pem".into(),
+        anchors: Vec::new(),
+    };
+    prepare(&ledger_dir, &config)?;
+    write_private_key(&ledger_dir.join("log.pem"), &log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
+    let event = first_event(context, founding, key.public_key(), &log_key)?;
+    let signer = Signer::from_secret(key);
+    let envelope = sign(&event, std::slice::from_ref(&signer))?.into_envelope()?;
+    let (receipt, trust) = found(&ledger_dir, &log_key, envelope, context.now())?;
+    std::fs::write(dir.join(TRUST_FILE), trust.to_toml()).map_err(failed)?;
+    let (ledger, ledger_id) = (context.writer_at(&ledger_dir)?, receipt.leaf_hash);
+    Ok(Founded { ledger, ledger_id, administrator: signer })
+}
+
+fn first_event(
+    context: &Context,
+    founding: &Founding,
+    key: PublicKey,
+    log_key: &SecretKey,
+) -> Result<Event, Failure> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(Failure::world)?;
+    let person = Name::new(founding.administrator)?;
+    let body = LedgerCreated {
+        origin: Name::new(founding.origin)?,
+        nonce,
+        administrators: Ascending::sort(vec![NamedKey { person, key }])?,
+        policy: founding.policy.clone(),
+        rules_version: RULES_VERSION,
+        log_key: log_key.public_key(),
+    };
+    let now = context.now();
+    let header = Header {
+        format: FORMAT_VERSION,
+        ledger_id: Hash::ZERO,
+        event_id: new_event_id(now)?,
+        proposer: key,
+        claimed_at: now,
+        expires_at: now.plus_ms(EXPIRY_DEFAULT_MS),
+        basis: Basis::Declared,
+        attachments: Ascending::default(),
+    };
+    Ok(Event { header, body: body.into() })
+}

@@ -1,0 +1,218 @@
+//! `rollbook init`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::policy::read_policy;
+use crate::cli::record::{RecordArgs, header, print_receipt, sign, write_draft};
+use crate::event::authority::{LedgerCreated, NamedKey, Policy};
+use crate::event::body::Event;
+use crate::event::list::Ascending;
+use crate::event::text::Name;
+use crate::hash::Hash;
+use crate::ledger::config::{Config, LAYOUT_VERSION};
+use crate::ledger::create::{TRUST_FILE, found, prepare};
+use crate::lifecycle::policy::{ReleasePolicy, default_policy};
+use crate::lifecycle::rules::RULES_VERSION;
+use crate::signing::envelope::Envelope;
+use crate::signing::key_file::{
+    Existing, KeyFormat, SecretKey, read_private_key, read_public_key, write_private_key,
+};
+use crate::signing::public_key::PublicKey;
+
+/// Where a new ledger's log key goes, in its directory.
+const LOG_KEY_FILE: &str = "log.pem";
+
+/// Make a ledger: its directory, its log key, its trust root, and entry 0.
+///
+/// Every first administrator signs entry 0. Where their keys are not all at hand, --draft prepares
+/// the directory and writes the event for the others; `rollbook draft submit` then founds the ledger.
+///
+/// Example:
+///   rollbook --ledger ./ledger --key alice.key init --origin ledger.example.org/models
+///     --admin alice=alice.key.pub --anchor /mnt/other-disk/ledger.checkpoint
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Init {
+    /// The log's name: a URL without scheme, that nobody else's log has
+    #[arg(long)]
+    pub origin: Name,
+    /// A first administrator, by name and public key file; repeats
+    #[arg(long, value_name = "NAME=PUB", required = true)]
+    pub admin: Vec<String>,
+    /// How many administrators must sign what only they may do; unless given, more than half
+    #[arg(long, value_name = "N")]
+    pub threshold: Option<u32>,
+    /// The release policy (TOML); unless given, staging before production, one signer an act
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// A file on another disk or host that gets each new checkpoint; repeats
+    #[arg(long, value_name = "PATH")]
+    pub anchor: Vec<PathBuf>,
+    #[command(flatten)]
+    record: RecordArgs,
+}
+
+impl Init {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let dir = context.ledger_dir()?.to_owned();
+        let administrators = self.administrators()?;
+        let policy = self.policy(administrators.len())?;
+        let signers = context.signers()?;
+        let log_key = SecretKey::generate().map_err(Failure::world)?;
+        let proposer = match (signers.first(), &self.record.proposer) {
+            (_, Some(path)) => read_public_key(path)?.key,
+            (Some(signer), None) => signer.public_key(),
+            (None, None) => {
+                return Err(Failure::usage("nobody signs: no key is given")
+                    .hint("say --key FILE for each administrator"));
+            }
+        };
+        let event = self.event(context, proposer, &log_key, administrators, policy)?;
+        if self.record.dry_run {
+            return Err(Failure::usage("init has no --dry-run: a new directory is easily removed"));
+        }
+        if self.record.draft.is_none() {
+            check_all_sign(
+                &event,
+                &signers.iter().map(crate::signing::signer::Signer::public_key).collect::<Vec<_>>(),
+            )?;
+        }
+        let anchors = self.anchor.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+        let config = Config {
+            format: LAYOUT_VERSION,
+            origin: self.origin.to_string(),
+            log_key: LOG_KEY_FILE.into(),
+            anchors,
+        };
+        prepare(&dir, &config)?;
+        write_private_key(&dir.join(LOG_KEY_FILE), &log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
+        match &self.record.draft {
+            Some(file) => write_draft(context, &event, &signers, file, self.record.force),
+            None => found_ledger(context, &dir, &log_key, &event, sign(&event, &signers)?.into_envelope()?),
+        }
+    }
+
+    fn administrators(&self) -> Result<Vec<NamedKey>, Failure> {
+        self.admin
+            .iter()
+            .map(|text| {
+                let (person, file) = text.split_once('=').ok_or_else(|| {
+                    Failure::usage(format!("--admin {text} names no key")).hint("say --admin NAME=FILE.pub")
+                })?;
+                Ok(NamedKey { person: Name::new(person)?, key: read_public_key(Path::new(file))?.key })
+            })
+            .collect()
+    }
+
+    fn policy(&self, administrators: usize) -> Result<Policy, Failure> {
+        let count = u32::try_from(administrators).unwrap_or(u32::MAX);
+        let majority = count / 2 + 1;
+        let policy = match &self.policy {
+            Some(file) => read_policy(file)?,
+            None => default_policy(self.threshold.unwrap_or(majority)),
+        };
+        let threshold = ReleasePolicy::read(&policy)?.threshold();
+        match self.threshold {
+            Some(wanted) if wanted != threshold => Err(Failure::usage(format!(
+                "--threshold {wanted} is not the policy's own, which is {threshold}"
+            ))),
+            _ if threshold > count => Err(Failure::usage(format!(
+                "{threshold} administrators must sign, and only {count} are named"
+            ))
+            .hint("name more with --admin, or lower --threshold")),
+            _ => Ok(policy),
+        }
+    }
+
+    fn event(
+        &self,
+        context: &Context,
+        proposer: PublicKey,
+        log_key: &SecretKey,
+        administrators: Vec<NamedKey>,
+        policy: Policy,
+    ) -> Result<Event, Failure> {
+        let mut nonce = [0; 32];
+        getrandom::fill(&mut nonce).map_err(Failure::world)?;
+        let body = LedgerCreated {
+            origin: self.origin.clone(),
+            nonce,
+            administrators: Ascending::sort(administrators)?,
+            policy,
+            rules_version: RULES_VERSION,
+            log_key: log_key.public_key(),
+        };
+        Ok(Event { header: header(&self.record, Hash::ZERO, proposer, context.now())?, body: body.into() })
+    }
+}
+
+/// Every administrator's key is at hand.
+fn check_all_sign(event: &Event, keys: &[PublicKey]) -> Result<(), Failure> {
+    let crate::event::body::Body::LedgerCreated(created) = &event.body else { return Ok(()) };
+    match created.administrators.iter().find(|named| !keys.contains(&named.key)) {
+        None => Ok(()),
+        Some(named) => Err(Failure::usage(format!(
+            "{} is named as an administrator, and their key {} is not at hand",
+            named.person,
+            named.key.fingerprint()
+        ))
+        .hint("add --key for it, or say --draft FILE and have them sign with `rollbook draft sign FILE`")),
+    }
+}
+
+/// A path that means the same wherever the writer is started.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::io("find", path, &error))
+}
+
+/// Founds the ledger that was prepared in `dir`.
+///
+/// # Errors
+/// [`Failure`].
+pub fn found_ledger(
+    context: &Context,
+    dir: &Path,
+    log_key: &SecretKey,
+    event: &Event,
+    envelope: Envelope,
+) -> Result<(), Failure> {
+    let (receipt, trust) = found(dir, log_key, envelope, context.now())?;
+    if context.json() {
+        let mut answer = serde_json::to_value(&receipt).map_err(Failure::world)?;
+        answer["kind"] = json!(event.kind());
+        answer["ledger"] = json!(dir);
+        answer["trust_root"] = json!(trust.to_toml());
+        return context.print_json(&answer);
+    }
+    print_receipt(context, event, &receipt)?;
+    let crate::event::body::Body::LedgerCreated(created) = &event.body else { return Ok(()) };
+    context.print(format_args!("\nledger:     {}", dir.display()))?;
+    context
+        .print(format_args!("log key:    {} (back it up; mode 0600)", dir.join(LOG_KEY_FILE).display()))?;
+    context.print(format_args!(
+        "trust root: {} (hand it to auditors by another channel)",
+        dir.join(TRUST_FILE).display()
+    ))?;
+    context.print("\nThe policy that stands now (`rollbook policy show`):\n")?;
+    context.print(created.policy.text.as_str().trim_end())
+}
+
+/// The log key of the ledger in `dir`, by its settings.
+///
+/// # Errors
+/// [`Failure`].
+pub fn read_log_key(context: &Context, dir: &Path) -> Result<SecretKey, Failure> {
+    let config = Config::read(dir)
+        .map_err(|error| Failure::from(crate::ledger::opening::OpeningError::from(error)))?;
+    let mut ask = || context.passphrase("the log key", "ROLLBOOK_LOG_KEY_PASSPHRASE", None);
+    Ok(read_private_key(&config.log_key_path(dir), &mut ask)?)
+}

@@ -1,0 +1,219 @@
+//! `rollbook log`.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::context::Context;
+use crate::cli::describe::{self, People};
+use crate::cli::failure::Failure;
+use crate::cli::show::to_json;
+use crate::event::body::{Body, Event, Kind};
+use crate::event::infra::InfraCommit;
+use crate::event::text::{EnvironmentName, Name};
+use crate::hash::Hash;
+use crate::log::reader::LoggedEntry;
+use crate::time::Timestamp;
+
+/// How often --follow looks for new entries.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
+
+/// List entries, oldest first, an entry a line.
+///
+/// Example:
+///   rollbook log --env production --since "7d ago"
+///   rollbook log --kind model.promoted --limit 5 --reverse
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Log {
+    /// Only this model
+    #[arg(long, value_name = "M")]
+    pub model: Option<Name>,
+    /// Only this environment
+    #[arg(long, value_name = "E")]
+    pub env: Option<EnvironmentName>,
+    /// Only this kind, such as model.promoted; repeats
+    #[arg(long, value_name = "KIND")]
+    pub kind: Vec<Kind>,
+    /// Only entries signed by this person, or this key (SHA256: fingerprint or hex)
+    #[arg(long, value_name = "WHO")]
+    pub signer: Option<String>,
+    /// Only entries about this model digest
+    #[arg(long, value_name = "D")]
+    pub digest: Option<Hash>,
+    /// Only entries with this infra commit, by the first characters of its id
+    #[arg(long, value_name = "ID")]
+    pub infra_commit: Option<String>,
+    /// Only entries recorded at this time or later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only entries recorded before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// At most so many entries: the first ones, or with --reverse the last
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Newest first
+    #[arg(long, conflicts_with = "follow")]
+    pub reverse: bool,
+    /// Go on with new entries as they are published
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// The filters, with times read.
+struct Filter<'a> {
+    args: &'a Log,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Log {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let parse = |text: &Option<String>| {
+            text.as_deref().map(|text| Timestamp::parse(text, context.now())).transpose()
+        };
+        let filter = Filter { args: &self, since: parse(&self.since)?, until: parse(&self.until)? };
+        let mut people = People::default();
+        let mut printed = 0;
+        let mut next = self.pass(context, &filter, &mut people, 0, &mut printed)?;
+        while self.follow && self.limit.is_none_or(|limit| printed < limit) {
+            std::thread::sleep(FOLLOW_PAUSE);
+            next = self.pass(context, &filter, &mut people, next, &mut printed)?;
+        }
+        Ok(())
+    }
+
+    /// Prints what is published from index `from` on; gives the index after it.
+    fn pass(
+        &self,
+        context: &Context,
+        filter: &Filter<'_>,
+        people: &mut People,
+        from: u64,
+        printed: &mut usize,
+    ) -> Result<u64, Failure> {
+        let reader = context.reader()?;
+        if reader.size() <= from {
+            return Ok(from);
+        }
+        let mut last: VecDeque<(LoggedEntry, String)> = VecDeque::new();
+        reader.for_each::<Failure>(from, |logged| {
+            people.learn(&logged.event);
+            if !filter.admits(&logged, people) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let line = render(context, &logged, people);
+            if self.reverse {
+                last.push_front((logged, line));
+                last.truncate(self.limit.unwrap_or(usize::MAX));
+                return Ok(ControlFlow::Continue(()));
+            }
+            if self.limit.is_some_and(|limit| *printed >= limit) {
+                return Ok(ControlFlow::Break(()));
+            }
+            *printed += 1;
+            context.print(line)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (_, line) in last {
+            context.print(line)?;
+        }
+        Ok(reader.size())
+    }
+}
+
+fn render(context: &Context, logged: &LoggedEntry, people: &People) -> String {
+    if context.json() {
+        to_json(logged, people, None).to_string()
+    } else {
+        describe::list_line(logged, people)
+    }
+}
+
+impl Filter<'_> {
+    fn admits(&self, logged: &LoggedEntry, people: &People) -> bool {
+        let Log { model, env, kind, digest, infra_commit, signer, .. } = self.args;
+        let recorded = logged.entry.recorded_at;
+        let about = About::of(&logged.event);
+        self.since.is_none_or(|since| recorded >= since)
+            && self.until.is_none_or(|until| recorded < until)
+            && (kind.is_empty() || kind.contains(&logged.event.kind()))
+            && model.as_ref().is_none_or(|model| about.model == Some(model))
+            && env.as_ref().is_none_or(|env| about.environment == Some(env))
+            && digest.is_none_or(|digest| about.digest == Some(digest))
+            && infra_commit.as_ref().is_none_or(|id| {
+                about
+                    .infra
+                    .is_some_and(|infra| infra.commit.to_string().starts_with(&id.to_ascii_lowercase()))
+            })
+            && signer.as_ref().is_none_or(|who| signed_by(logged, people, who))
+    }
+}
+
+fn signed_by(logged: &LoggedEntry, people: &People, who: &str) -> bool {
+    logged.entry.envelope.signatures().iter().any(|signature| {
+        let key = &signature.key;
+        people.name(key) == who || key.fingerprint().to_string() == who || key.to_string() == who
+    })
+}
+
+/// What an event is about, as far as filters ask.
+#[derive(Default)]
+struct About<'a> {
+    model: Option<&'a Name>,
+    environment: Option<&'a EnvironmentName>,
+    digest: Option<Hash>,
+    infra: Option<&'a InfraCommit>,
+}
+
+impl<'a> About<'a> {
+    fn of(event: &'a Event) -> Self {
+        match &event.body {
+            Body::ModelRegistered(b) => Self {
+                model: Some(&b.model),
+                digest: Some(b.digest.root),
+                infra: b.source.as_ref(),
+                environment: None,
+            },
+            Body::ModelEvaluated(b) => Self {
+                model: Some(&b.model),
+                digest: Some(b.digest),
+                environment: b.environment.as_ref(),
+                infra: None,
+            },
+            Body::ModelPromoted(b) => Self {
+                model: Some(&b.model),
+                environment: Some(&b.environment),
+                digest: Some(b.digest),
+                infra: Some(&b.infra),
+            },
+            Body::ModelRolledBack(b) => Self {
+                model: Some(&b.model),
+                environment: Some(&b.environment),
+                digest: Some(b.to_digest),
+                infra: Some(&b.infra),
+            },
+            Body::ModelWithdrawn(b) => Self {
+                model: Some(&b.model),
+                environment: Some(&b.environment),
+                infra: b.infra.as_ref(),
+                digest: None,
+            },
+            Body::ModelRetired(b) => Self { model: Some(&b.model), ..Self::default() },
+            Body::DriftDetected(b) => {
+                Self { model: Some(&b.model), environment: Some(&b.environment), ..Self::default() }
+            }
+            Body::IncidentDetected(b) => {
+                Self { model: b.model.as_ref(), environment: Some(&b.environment), ..Self::default() }
+            }
+            _ => Self::default(),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The command line: one file a subcommand.
+//!
+//! Answers go to stdout, the rest to stderr. What is refused, wrong or failed becomes a
+//! [`failure::Failure`] with a sentence, a hint and an exit code.
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::cli::context::{ColorChoice, Context, Global};
+use crate::cli::failure::Failure;
+
+pub mod bench;
+pub mod checkpoint;
+pub mod complete;
+pub mod context;
+pub mod demo;
+pub mod describe;
+pub mod draft;
+pub mod failure;
+pub mod founding;
+pub mod infra;
+pub mod init;
+pub mod key;
+pub mod log;
+pub mod note;
+pub mod policy;
+pub mod promote;
+pub mod record;
+pub mod register;
+pub mod retire;
+pub mod rollback;
+pub mod show;
+pub mod status;
+pub mod verify;
+pub mod view;
+pub mod withdraw;
+
+/// The program's version, and that of the format it writes.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 1)");
+
+/// The signed, append-only audit ledger of model releases.
+///
+/// It answers with proof: which model served this environment at that moment, who put it there, on
+/// what evidence, from which infra commit, and how fast was it taken back?
+///
+/// Start here:
+///   rollbook demo                 a whole release story, from keys to verification
+///   rollbook help init            make a ledger
+///   rollbook help verify          judge one
+///
+/// Exit codes: 0 done; 1 the answer is no; 2 the command line or an input is wrong; 3 the world
+/// failed; 4 sound, but not anchored as asked; 5 written by a newer version.
+#[derive(Debug, Parser)]
+#[command(name = "rollbook", version = VERSION, verbatim_doc_comment, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Init(init::Init),
+    #[command(subcommand)]
+    Key(key::Key),
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
+    Draft(draft::DraftCommand),
+    Register(register::Register),
+    Promote(promote::Promote),
+    Rollback(rollback::Rollback),
+    Withdraw(withdraw::Withdraw),
+    Complete(complete::Complete),
+    Retire(retire::Retire),
+    Note(note::Note),
+    Status(status::Status),
+    Log(log::Log),
+    Show(show::Show),
+    Checkpoint(checkpoint::CheckpointCommand),
+    Verify(verify::Verify),
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// Parses `args`, runs the command, prints what went wrong, and gives the exit code.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    let matches = match Cli::command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    choose_colour(cli.global.color);
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(()) => 0,
+        Err(failure) => {
+            report(&failure, json);
+            failure.exit as u8
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let context = Context::new(cli.global)?;
+    match cli.command {
+        Command::Demo(command) => command.run(&context),
+        Command::Init(command) => command.run(&context),
+        Command::Key(command) => command.run(&context),
+        Command::Policy(command) => command.run(&context),
+        Command::Draft(command) => command.run(&context),
+        Command::Register(command) => command.run(&context),
+        Command::Promote(command) => command.run(&context),
+        Command::Rollback(command) => command.run(&context),
+        Command::Withdraw(command) => command.run(&context),
+        Command::Complete(command) => command.run(&context),
+        Command::Retire(command) => command.run(&context),
+        Command::Note(command) => command.run(&context),
+        Command::Status(command) => command.run(&context),
+        Command::Log(command) => command.run(&context),
+        Command::Show(command) => command.run(&context),
+        Command::Checkpoint(command) => command.run(&context),
+        Command::Verify(command) => command.run(&context),
+        Command::Bench(command) => command.run(&context),
+    }
+}
+
+/// Runs one command line of the program's own, as the demonstration does.
+///
+/// # Errors
+/// What the command ends in; a line that does not parse is our own mistake.
+pub(crate) fn run_line(args: &[String]) -> Result<(), Failure> {
+    let line = std::iter::once("rollbook").chain(args.iter().map(String::as_str));
+    run(Cli::try_parse_from(line).map_err(Failure::usage)?)
+}
+
+fn choose_colour(choice: ColorChoice) {
+    match choice {
+        ColorChoice::Auto => {}
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+    }
+}
+
+/// Says what went wrong: as JSON on stdout where JSON was asked for, else on stderr.
+fn report(failure: &Failure, json: bool) {
+    use std::io::Write as _;
+    if failure.answered {
+        return;
+    }
+    if json {
+        let _ = writeln!(std::io::stdout(), "{}", failure.to_json());
+        return;
+    }
+    let red = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
+    let word = if failure.exit == failure::Exit::No { "refused" } else { "error" };
+    let message = describe::visible(&failure.message);
+    let _ = writeln!(anstream::stderr(), "{red}{word}:{red:#} {message}");
+    if let Some(hint) = &failure.hint {
+        let _ = writeln!(anstream::stderr(), "  hint: {hint}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,261 @@
+//! What every command that records has in common: draft, sign, append, and the answer.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::describe;
+use crate::cli::failure::Failure;
+use crate::cli::view::{Facts, Until, View};
+use crate::event::body::{Body, Event};
+use crate::event::header::{Basis, EXPIRY_DEFAULT_MS, EXPIRY_MAX_MS, EventId, FORMAT_VERSION, Header};
+use crate::event::list::Ascending;
+use crate::hash::Hash;
+use crate::ledger::receipt::Receipt;
+use crate::ledger::writer::Ledger;
+use crate::signing::envelope::{Draft, Envelope};
+use crate::signing::key_file::read_public_key;
+use crate::signing::public_key::PublicKey;
+use crate::signing::signer::Signer;
+use crate::time::{DAY_MS, Timestamp, parse_span_ms};
+
+/// Options of every command that records.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArgs {
+    /// Say whether it would be accepted and what is missing; record nothing
+    #[arg(long, conflicts_with = "draft", help_heading = "Recording")]
+    pub dry_run: bool,
+    /// The event's id, so that a retry is recognised: a UUID, or any text of the pipeline's own
+    #[arg(long, value_name = "ID", help_heading = "Recording")]
+    pub event_id: Option<String>,
+    /// When it happened, if that is not now: RFC 3339 with offset, or a span such as `2h ago`
+    #[arg(long, value_name = "TIME", help_heading = "Recording")]
+    pub claimed_at: Option<String>,
+    /// How long the event may be accepted, at most 30d
+    #[arg(long, value_name = "TIME", default_value = "7d", help_heading = "Recording")]
+    pub expires_in: String,
+    /// Write the event with the signatures at hand to FILE (DSSE JSON) instead of recording it, for
+    /// others to sign
+    #[arg(long, value_name = "FILE", help_heading = "Recording")]
+    pub draft: Option<PathBuf>,
+    /// With --draft: the public key file of the proposer, where they are to sign later
+    #[arg(long, value_name = "PUB", requires = "draft", help_heading = "Recording")]
+    pub proposer: Option<PathBuf>,
+    /// With --draft: write over FILE if it exists
+    #[arg(long, requires = "draft", help_heading = "Recording")]
+    pub force: bool,
+}
+
+/// Builds the body of an event from the ledger's facts. A retry hands in the body that was recorded
+/// under the same id, so that what was filled in then is filled in again.
+pub type MakeBody<'a> = dyn FnMut(&mut dyn Facts, Option<&Body>, Timestamp) -> Result<Body, Failure> + 'a;
+
+/// Records what `make` builds, or drafts it, or tries it, as the options say.
+///
+/// # Errors
+/// [`Failure`].
+pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> Result<(), Failure> {
+    let signers = context.signers()?;
+    if let Some(file) = &args.draft {
+        let mut view = View::replay(context.reader()?, Until::Now)?;
+        let proposer = draft_proposer(args, &signers)?;
+        let event = build(context, args, proposer, &mut view, None, make)?;
+        return write_draft(context, &event, &signers, file, args.force);
+    }
+    let proposer = first_key(&signers)?;
+    let ledger = context.writer()?;
+    let earlier = match &args.event_id {
+        Some(id) => ledger.recorded_event(&event_id(id), context.now())?,
+        None => None,
+    };
+    let event = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
+    let envelope = sign(&event, &signers)?.into_envelope()?;
+    if args.dry_run {
+        try_one(context, &ledger, &event, envelope)
+    } else {
+        append(context, &ledger, &event, envelope)
+    }
+}
+
+fn first_key(signers: &[Signer]) -> Result<PublicKey, Failure> {
+    signers.first().map(Signer::public_key).ok_or_else(|| {
+        Failure::usage("nobody signs: no key is given")
+            .hint("say --key FILE, or set ROLLBOOK_KEY; make a key with `rollbook key new FILE`")
+    })
+}
+
+fn draft_proposer(args: &RecordArgs, signers: &[Signer]) -> Result<PublicKey, Failure> {
+    match &args.proposer {
+        Some(path) => Ok(read_public_key(path)?.key),
+        None => first_key(signers).map_err(|failure| failure.hint("say --key FILE, or --proposer PUB")),
+    }
+}
+
+/// The event id that `text` stands for.
+#[must_use]
+pub fn event_id(text: &str) -> EventId {
+    text.parse().unwrap_or_else(|_| EventId::derive("rollbook", text))
+}
+
+/// An id that was never used before.
+///
+/// # Errors
+/// The system gives no randomness.
+pub fn new_event_id(now: Timestamp) -> Result<EventId, Failure> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(Failure::world)?;
+    Ok(EventId::generate(now, random))
+}
+
+fn build(
+    context: &Context,
+    args: &RecordArgs,
+    proposer: PublicKey,
+    facts: &mut dyn Facts,
+    earlier: Option<&Event>,
+    make: &mut MakeBody<'_>,
+) -> Result<Event, Failure> {
+    let now = context.now();
+    let body = make(facts, earlier.map(|event| &event.body), now)?;
+    let ledger_id = facts.charter()?.ledger_id;
+    let mut header = header(args, ledger_id, proposer, now)?;
+    if let Some(earlier) = earlier {
+        if args.claimed_at.is_none() {
+            header.claimed_at = earlier.header.claimed_at;
+        }
+        header.expires_at = earlier.header.expires_at;
+    }
+    Ok(Event { header, body })
+}
+
+/// The header of an event that is drafted now.
+///
+/// # Errors
+/// An option cannot be understood.
+pub fn header(
+    args: &RecordArgs,
+    ledger_id: Hash,
+    proposer: PublicKey,
+    now: Timestamp,
+) -> Result<Header, Failure> {
+    let claimed_at = match &args.claimed_at {
+        Some(text) => Timestamp::parse(text, now)?,
+        None => now,
+    };
+    let event_id = match &args.event_id {
+        Some(text) => event_id(text),
+        None => new_event_id(now)?,
+    };
+    let expires_at = now.plus_ms(expiry_ms(&args.expires_in)?);
+    let (basis, attachments) = (Basis::Declared, Ascending::default());
+    Ok(Header {
+        format: FORMAT_VERSION,
+        ledger_id,
+        event_id,
+        proposer,
+        claimed_at,
+        expires_at,
+        basis,
+        attachments,
+    })
+}
+
+fn expiry_ms(text: &str) -> Result<i64, Failure> {
+    let ms = parse_span_ms(text)?;
+    if (1..=EXPIRY_MAX_MS).contains(&ms) {
+        return Ok(ms);
+    }
+    Err(Failure::usage(format!("--expires-in {text} is not between 1ms and 30d; 7d is usual"))
+        .hint(format!("leave it out for {} days", EXPIRY_DEFAULT_MS / DAY_MS)))
+}
+
+/// The event with every signature at hand.
+///
+/// # Errors
+/// The event is too large, or a signer fails.
+pub fn sign(event: &Event, signers: &[Signer]) -> Result<Draft, Failure> {
+    let mut draft = Draft::new(event.to_bytes()?)?;
+    for signer in signers {
+        draft.sign(signer)?;
+    }
+    Ok(draft)
+}
+
+fn try_one(context: &Context, ledger: &Ledger, event: &Event, envelope: Envelope) -> Result<(), Failure> {
+    ledger.try_append(envelope)?;
+    if context.json() {
+        return context.print_json(&json!({ "would_be_accepted": true, "event": event }));
+    }
+    context.print(format_args!("would be accepted: {}", describe::one_line(event)))
+}
+
+/// Appends an envelope and prints its receipt.
+///
+/// # Errors
+/// [`Failure`].
+pub fn append(context: &Context, ledger: &Ledger, event: &Event, envelope: Envelope) -> Result<(), Failure> {
+    let receipt = ledger.append(envelope);
+    context.warn_all(ledger);
+    print_receipt(context, event, &receipt?)
+}
+
+/// Prints a receipt.
+///
+/// # Errors
+/// Stdout is closed.
+pub fn print_receipt(context: &Context, event: &Event, receipt: &Receipt) -> Result<(), Failure> {
+    if context.json() {
+        let mut answer = serde_json::to_value(receipt).map_err(Failure::world)?;
+        answer["kind"] = json!(event.kind());
+        return context.print_json(&answer);
+    }
+    let word = if receipt.repeated { "already recorded as" } else { "recorded as" };
+    context.print(format_args!("{word} entry {}: {}", receipt.index, describe::one_line(event)))?;
+    context.print(format_args!("  event {}  leaf {}", receipt.event_id, receipt.leaf_hash))
+}
+
+/// Writes a draft for others to sign.
+///
+/// # Errors
+/// [`Failure`]; an existing file stays unless forced.
+pub fn write_draft(
+    context: &Context,
+    event: &Event,
+    signers: &[Signer],
+    file: &Path,
+    force: bool,
+) -> Result<(), Failure> {
+    let draft = sign(event, signers)?;
+    write_file(file, &draft.to_dsse_json(), force)?;
+    let (signatures, id) = (draft.signatures().len(), event.header.event_id);
+    if context.json() {
+        return context.print_json(&json!({ "draft": file, "event_id": id, "signatures": signatures }));
+    }
+    context.print(format_args!("drafted: {}", describe::one_line(event)))?;
+    context.print(format_args!(
+        "  {} holds {signatures} signature(s); next: rollbook draft show|sign|submit {}",
+        file.display(),
+        file.display()
+    ))
+}
+
+/// Writes a file, whole or not at all; an existing one stays unless forced.
+///
+/// # Errors
+/// [`Failure`].
+pub fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+    let failed = |error: &std::io::Error| Failure::io("write", path, error);
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let file = tempfile::Builder::new().permissions(mode).tempfile_in(dir);
+    let mut file = file.map_err(|error| failed(&error))?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
+    let persisted = if force { file.persist(path).map(drop) } else { file.persist_noclobber(path).map(drop) };
+    persisted.map_err(|error| match error.error.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{} exists already", path.display()))
+            .hint("name another file, or say --force"),
+        _ => failed(&error.error),
+    })
+}

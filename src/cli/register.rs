@@ -1,0 +1,127 @@
+//! `rollbook register`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::infra::infra_commit;
+use crate::cli::record::{RecordArgs, record};
+use crate::event::list::Ascending;
+use crate::event::model::{DigestMethod, ForeignDigest, ModelDigest, ModelRegistered, NamedDigest};
+use crate::event::text::{Name, Text};
+use crate::hash::Hash;
+use crate::linkage::git::Revision;
+use crate::linkage::model::{self, ModelOptions, SymlinkPolicy};
+
+/// Register a model version with the digest of its files. It never changes after that.
+///
+/// The digest is the root that OpenSSF model signing gives the same files, and beside it one that
+/// commits to their names as well.
+///
+/// Example:
+///   rollbook --key registrar.pem register credit-scorer 1.0.0 --path ./models/credit-scorer
+///     --dataset loans-2026=sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Register {
+    /// The model
+    pub model: Name,
+    /// The version
+    pub version: Name,
+    /// The model's file or directory
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub path: PathBuf,
+    /// Where it is kept
+    #[arg(long, value_name = "U")]
+    pub uri: Option<Text>,
+    /// The Git repository of the source code that made it
+    #[arg(long, value_name = "DIR", requires = "source_rev")]
+    pub source_repo: Option<PathBuf>,
+    /// The commit of that source code
+    #[arg(long, value_name = "REV", requires = "source_repo")]
+    pub source_rev: Option<String>,
+    /// A data set that it was made from, and its digest; repeats
+    #[arg(long, value_name = "NAME=DIGEST")]
+    pub dataset: Vec<String>,
+    /// The lock file of its dependencies
+    #[arg(long, value_name = "FILE")]
+    pub dependency_lock: Option<PathBuf>,
+    /// Follow symbolic links inside the model, which are an error otherwise
+    #[arg(long)]
+    pub allow_symlinks: bool,
+    #[command(flatten)]
+    record: RecordArgs,
+}
+
+impl Register {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let datasets = self.dataset.iter().map(|text| dataset(text)).collect::<Result<Vec<_>, _>>()?;
+        let body = ModelRegistered {
+            model: self.model.clone(),
+            version: self.version.clone(),
+            digest: digest_path(&self.path, self.allow_symlinks)?,
+            uri: self.uri.clone(),
+            source: match (&self.source_repo, &self.source_rev) {
+                (Some(repo), Some(rev)) => Some(infra_commit(repo, Revision::Rev(rev), None)?),
+                _ => None,
+            },
+            datasets: Ascending::sort(datasets)?,
+            dependency_lock: self.dependency_lock.as_deref().map(lock_digest).transpose()?,
+        };
+        record(context, &self.record, &mut |_, _, _| Ok(body.clone().into()))
+    }
+}
+
+/// The digest of a model's files, with a progress bar on a terminal.
+///
+/// # Errors
+/// The model cannot be read, or holds what a digest cannot cover.
+pub fn digest_path(path: &Path, allow_symlinks: bool) -> Result<ModelDigest, Failure> {
+    let policy = if allow_symlinks { SymlinkPolicy::Follow } else { SymlinkPolicy::Refuse };
+    let bar = Mutex::new(None::<ProgressBar>);
+    let progress = |done: u64, total: u64| {
+        let mut bar = bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        bar.get_or_insert_with(|| byte_bar(total)).set_position(done);
+    };
+    let options = ModelOptions::default().symlinks(policy);
+    let digest = model::digest_model(path, &options, &progress)?;
+    if let Some(bar) = bar.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        bar.finish_and_clear();
+    }
+    Ok(ModelDigest {
+        method: DigestMethod::OpenSsfFilesSha256,
+        root: digest.root,
+        named: digest.named,
+        links_followed: allow_symlinks,
+        ignored: Ascending::sort(digest.ignored.into_iter().map(Name::new).collect::<Result<_, _>>()?)?,
+        file_count: digest.files.len() as u64,
+        byte_count: digest.total_bytes,
+    })
+}
+
+/// A bar over bytes; indicatif draws it on a terminal only.
+fn byte_bar(total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("hashing {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+    ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn dataset(text: &str) -> Result<NamedDigest, Failure> {
+    let (name, digest) = text.split_once('=').ok_or_else(|| {
+        Failure::usage(format!("--dataset {text} has no digest")).hint("say --dataset NAME=sha256:HEX")
+    })?;
+    let digest: ForeignDigest = digest.parse().map_err(Failure::usage)?;
+    Ok(NamedDigest { name: Name::new(name)?, digest })
+}
+
+fn lock_digest(path: &Path) -> Result<Hash, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+    Ok(Hash::of(&bytes))
+}

@@ -1,0 +1,140 @@
+//! `rollbook rollback`.
+
+use clap::Args;
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::infra::RepoArgs;
+use crate::cli::promote::{digest_of, serving};
+use crate::cli::record::{RecordArgs, record};
+use crate::cli::view::Facts;
+use crate::event::body::Body;
+use crate::event::list::Ascending;
+use crate::event::release::{ModelRolledBack, Serving, SessionState};
+use crate::event::text::{EnvironmentName, Name, Text};
+use crate::lifecycle::refusal::Refusal;
+use crate::time::Timestamp;
+
+/// Record that an environment goes back to what served it before.
+///
+/// Without --to it goes to the next version below that is not retired.
+///
+/// Example:
+///   rollbook --key responder.pem rollback credit-scorer --env production
+///     --repo ./infra --tag rollback-1.0.0 --reason "refusals doubled" --incident INC-7
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Rollback {
+    /// The model
+    pub model: Name,
+    /// The environment
+    #[arg(long, value_name = "E")]
+    pub env: EnvironmentName,
+    /// The version to go back to
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<Name>,
+    #[command(flatten)]
+    repo: RepoArgs,
+    /// Why
+    #[arg(long, value_name = "T")]
+    pub reason: Text,
+    /// The incident that made it necessary
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<Name>,
+    /// When the responders began: RFC 3339 with offset, or a span such as `5m ago`
+    #[arg(long, value_name = "TIME")]
+    pub started: Option<String>,
+    /// An entry that shows the target to be fit; repeats
+    #[arg(long, value_name = "INDEX")]
+    pub validation: Vec<u64>,
+    /// What became of sessions in flight: preserved, drained, lost or none
+    #[arg(long, value_name = "S")]
+    pub session_state: Option<SessionState>,
+    /// A ticket elsewhere
+    #[arg(long, value_name = "T")]
+    pub ticket: Option<Name>,
+    /// What you believe serves now
+    #[arg(long, value_name = "VERSION")]
+    pub expect_from: Option<String>,
+    #[command(flatten)]
+    record: RecordArgs,
+}
+
+impl Rollback {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let infra = self.repo.resolve()?;
+        let validation = Ascending::sort(self.validation.clone())?;
+        record(context, &self.record, &mut |facts, earlier, now| {
+            let (from, to, policy_entry, started_at) = match earlier {
+                Some(Body::ModelRolledBack(earlier)) => {
+                    let to = self.to.clone().unwrap_or_else(|| earlier.to.clone());
+                    (earlier.from.clone(), to, earlier.policy_entry, earlier.started_at)
+                }
+                _ => {
+                    let from = self.from(facts)?;
+                    let started =
+                        self.started.as_deref().map(|text| Timestamp::parse(text, now)).transpose()?;
+                    (from, self.target(facts)?, facts.charter()?.policy_entry, started)
+                }
+            };
+            Ok(ModelRolledBack {
+                to_digest: digest_of(facts, &self.model, &to)?,
+                model: self.model.clone(),
+                environment: self.env.clone(),
+                from,
+                to,
+                policy_entry,
+                infra: infra.clone(),
+                incident: self.incident.clone(),
+                reason: self.reason.clone(),
+                started_at,
+                validation: validation.clone(),
+                session_state: self.session_state,
+                break_glass: false,
+                ticket: self.ticket.clone(),
+            }
+            .into())
+        })
+    }
+
+    fn from(&self, facts: &mut dyn Facts) -> Result<Serving, Failure> {
+        serving_now(facts, &self.model, &self.env, self.expect_from.as_deref())
+    }
+
+    /// The version to go back to: the one named, or the next below that is not retired.
+    fn target(&self, facts: &mut dyn Facts) -> Result<Name, Failure> {
+        if let Some(to) = &self.to {
+            return Ok(to.clone());
+        }
+        let slot = facts.slot(&self.model, &self.env)?.unwrap_or_default();
+        for below in slot.stack.iter().rev().skip(1) {
+            let version = facts.version(&self.model, &below.version)?;
+            if version.is_some_and(|version| version.retired.is_none()) {
+                return Ok(below.version.clone());
+            }
+        }
+        Err(Failure::usage(format!(
+            "nothing served before in {} that {} could go back to",
+            self.env, self.model
+        ))
+        .hint("take it out with `rollbook withdraw`, or promote another version"))
+    }
+}
+
+/// What serves now; something must.
+///
+/// # Errors
+/// Nothing serves, or something else than expected.
+pub fn serving_now(
+    facts: &mut dyn Facts,
+    model: &Name,
+    environment: &EnvironmentName,
+    expected: Option<&str>,
+) -> Result<Serving, Failure> {
+    let nothing = || Refusal::NothingServes { model: model.clone(), environment: environment.clone() };
+    Ok(serving(facts, model, environment, expected)?.ok_or_else(nothing)?)
+}

@@ -1,0 +1,129 @@
+//! `rollbook show`.
+
+use std::io::Write as _;
+use std::ops::ControlFlow;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::describe::{self, People};
+use crate::cli::failure::Failure;
+use crate::cli::record::event_id;
+use crate::log::reader::{LogReader, LoggedEntry};
+
+/// Show everything that an entry says, and who signed it.
+///
+/// Example:
+///   rollbook show 12
+///   rollbook show 12 --raw | sha256sum
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Show {
+    /// The entry's index, or its event's id
+    #[arg(value_name = "INDEX|EVENT_ID")]
+    pub what: String,
+    /// Write the entry's exact bytes
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+}
+
+impl Show {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let reader = context.reader()?;
+        let (logged, note) = find(&reader, &self.what)?;
+        if self.raw {
+            let mut stdout = std::io::stdout().lock();
+            return stdout.write_all(&logged.bytes).map_err(Failure::world);
+        }
+        let people = people_until(&reader, logged.entry.index)?;
+        if context.json() {
+            return context.print_json(&to_json(&logged, &people, Some(&note)));
+        }
+        context.print(in_full(&logged, &people, &note).trim_end())
+    }
+}
+
+fn find(reader: &LogReader, what: &str) -> Result<(LoggedEntry, Vec<u8>), Failure> {
+    if let Ok(index) = what.parse::<u64>() {
+        return Ok(reader.entry(index)?);
+    }
+    let id = event_id(what);
+    let mut found = None;
+    reader.for_each::<Failure>(0, |logged| {
+        if logged.event.header.event_id == id {
+            found = Some(logged.entry.index);
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    match found {
+        Some(index) => Ok(reader.entry(index)?),
+        None => Err(Failure::usage(format!("no entry holds an event with the id {what}"))),
+    }
+}
+
+/// Who was named as the holder of which key, up to an entry.
+fn people_until(reader: &LogReader, index: u64) -> Result<People, Failure> {
+    let mut people = People::default();
+    reader.for_each::<Failure>(0, |logged| {
+        people.learn(&logged.event);
+        let done = logged.entry.index >= index;
+        Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(people)
+}
+
+/// An entry as JSON: one stable object.
+#[must_use]
+pub fn to_json(logged: &LoggedEntry, people: &People, note: Option<&[u8]>) -> serde_json::Value {
+    let signers: Vec<_> = logged
+        .entry
+        .envelope
+        .signatures()
+        .iter()
+        .map(|signature| {
+            json!({
+                "person": people.knows(&signature.key).then(|| people.name(&signature.key)),
+                "key": signature.key,
+                "fingerprint": signature.key.fingerprint(),
+                "signature": hex::encode(signature.signature.as_bytes()),
+            })
+        })
+        .collect();
+    let mut value = json!({
+        "index": logged.entry.index,
+        "recorded_at": logged.entry.recorded_at,
+        "leaf_hash": logged.leaf_hash,
+        "previous": logged.entry.previous,
+        "event": logged.event,
+        "signatures": signers,
+    });
+    if let Some(note) = note {
+        value["checkpoint"] = json!(String::from_utf8_lossy(note));
+    }
+    value
+}
+
+fn in_full(logged: &LoggedEntry, people: &People, note: &[u8]) -> String {
+    let mut out =
+        format!("entry {}: {}\n", logged.entry.index, describe::visible(&describe::one_line(&logged.event)));
+    out += &format!("  recorded_at: {}\n", logged.entry.recorded_at);
+    out += &format!("  leaf_hash: {}\n  previous: {}\n", logged.leaf_hash, logged.entry.previous);
+    let event = serde_json::to_value(&logged.event).unwrap_or_default();
+    out += &describe::fields(&event);
+    for signature in logged.entry.envelope.signatures() {
+        let role = if signature.key == logged.event.header.proposer { "proposed" } else { "approved" };
+        let name = describe::visible(&people.name(&signature.key));
+        out += &format!("  {role} by {name} with key {}\n", signature.key.fingerprint());
+    }
+    out += "  checkpoint of its batch:\n";
+    for line in String::from_utf8_lossy(note).lines() {
+        out += &format!("    {line}\n");
+    }
+    out
+}

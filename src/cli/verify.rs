@@ -1,0 +1,92 @@
+//! `rollbook verify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Failure};
+use crate::log::trust_root::TrustRoot;
+use crate::verifier::report::render;
+use crate::verifier::verify::{EarlierCheckpoint, Options, verify_dir};
+
+/// Replay a ledger and say whether it can be believed.
+///
+/// The trust root comes from you, by another channel; it is never taken from the ledger that is
+/// judged. Keep the newest checkpoint after each audit (`rollbook checkpoint`), and hand it in at
+/// the next: that is what shows a history rewritten with the log's own key.
+///
+/// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
+/// not be read; 4 sound, but no trust root was given; 5 written by a newer version.
+///
+/// Example:
+///   rollbook verify ./ledger --trust trust.toml --checkpoint checkpoint-2026-03.txt
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Verify {
+    /// The ledger's directory; unless given, the one named by --ledger
+    #[arg(value_name = "LEDGER")]
+    pub dir: Option<PathBuf>,
+    /// The trust root that you hold
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
+    /// A checkpoint that you kept from before; repeats
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Vec<PathBuf>,
+    /// Check each author's signature by the strict rule as well (four times as slow)
+    #[arg(long)]
+    pub strict: bool,
+    /// How many threads check; unless given, as many as there are cores
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+impl Verify {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`]; a verdict other than sound ends in its exit code.
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let dir = match &self.dir {
+            Some(dir) => dir,
+            None => context.ledger_dir()?,
+        };
+        let trust = self.trust.as_deref().map(TrustRoot::read).transpose().map_err(Failure::usage)?;
+        let checkpoints = self.checkpoint.iter().map(read_checkpoint).collect::<Result<Vec<_>, _>>()?;
+        let options = Options {
+            trust: trust.as_ref(),
+            checkpoints: &checkpoints,
+            strict: self.strict,
+            threads: self.threads,
+        };
+        let style = ProgressStyle::with_template("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let progress = |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        };
+        let report = verify_dir(dir, &options, &progress).map_err(|error| match error {
+            crate::verifier::verify::VerifyError::NotALedger { .. } => Failure::usage(error),
+            error => Failure::world(error),
+        })?;
+        bar.finish_and_clear();
+        if context.json() {
+            context.print_json(&report)?;
+        } else {
+            let name = self.trust.as_ref().map(|path| path.display().to_string());
+            context.print(render(&report, name.as_deref()).trim_end())?;
+        }
+        match report.verdict.exit_code() {
+            0 => Ok(()),
+            1 => Err(Failure::answered(Exit::No)),
+            4 => Err(Failure::answered(Exit::NotAnchored)),
+            _ => Err(Failure::answered(Exit::CannotTell)),
+        }
+    }
+}
+
+fn read_checkpoint(path: &PathBuf) -> Result<EarlierCheckpoint, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+    EarlierCheckpoint::parse(path.display().to_string(), &bytes).map_err(Failure::usage)
+}

@@ -1,0 +1,125 @@
+//! The release state as a reader replays it, without a lock.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::cli::failure::Failure;
+use crate::event::text::{EnvironmentName, Name};
+use crate::ledger::writer::Ledger;
+use crate::lifecycle::rules::{Submission, apply};
+use crate::lifecycle::state::{Changes, Charter, NoSource, SeenEvent, Slot, State, VersionRow};
+use crate::log::reader::{LogReader, LoggedEntry};
+use crate::signing::public_key::PublicKey;
+use crate::time::Timestamp;
+
+/// Up to where a view replays.
+#[derive(Debug, Clone, Copy)]
+pub enum Until {
+    /// All that is published.
+    Now,
+    /// The entries recorded at this time or before.
+    Time(Timestamp),
+    /// The entries up to this index, itself included.
+    Index(u64),
+}
+
+impl Until {
+    const fn takes_in(self, entry: &LoggedEntry) -> bool {
+        match self {
+            Self::Now => true,
+            Self::Time(time) => entry.entry.recorded_at.as_millis() <= time.as_millis(),
+            Self::Index(index) => entry.entry.index <= index,
+        }
+    }
+}
+
+/// The release state at some point of the log.
+pub struct View {
+    /// The log.
+    pub reader: LogReader,
+    /// The state.
+    pub state: State<NoSource>,
+    /// When the last entry that was replayed was recorded.
+    pub last_recorded: Timestamp,
+}
+
+impl View {
+    /// Replays the log.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn replay(reader: LogReader, until: Until) -> Result<Self, Failure> {
+        let mut view = Self { reader, state: State::default(), last_recorded: Timestamp::EPOCH };
+        let (state, last) = (&mut view.state, &mut view.last_recorded);
+        view.reader.for_each::<Failure>(0, |logged| {
+            if !until.takes_in(&logged) {
+                return Ok(ControlFlow::Break(()));
+            }
+            replay_entry(state, &logged);
+            *last = logged.entry.recorded_at;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(view)
+    }
+}
+
+/// Takes over what an entry changes; one that breaks the rules changes nothing.
+fn replay_entry(state: &mut State<NoSource>, logged: &LoggedEntry) {
+    let signers: Vec<PublicKey> =
+        logged.entry.envelope.signatures().iter().map(|signature| signature.key).collect();
+    let submission = Submission {
+        index: logged.entry.index,
+        leaf_hash: logged.leaf_hash,
+        recorded_at: logged.entry.recorded_at,
+        event: &logged.event,
+        signers: &signers,
+    };
+    let header = &logged.event.header;
+    let seen = SeenEvent { entry: logged.entry.index, expires_at: header.expires_at };
+    let nothing = Changes { rows: Vec::new(), seen: (header.event_id, seen) };
+    let changes = apply(state, &submission).unwrap_or(nothing);
+    state.commit(changes, logged.entry.recorded_at);
+}
+
+/// What commands fill in from the ledger: asked of the writer, or of a reader's view.
+pub trait Facts {
+    /// What holds for the whole ledger.
+    fn charter(&mut self) -> Result<Arc<Charter>, Failure>;
+    /// A registered version.
+    fn version(&mut self, model: &Name, version: &Name) -> Result<Option<Arc<VersionRow>>, Failure>;
+    /// What serves.
+    fn slot(&mut self, model: &Name, environment: &EnvironmentName) -> Result<Option<Arc<Slot>>, Failure>;
+}
+
+impl Facts for &Ledger {
+    fn charter(&mut self) -> Result<Arc<Charter>, Failure> {
+        Ok(Ledger::charter(self)?)
+    }
+
+    fn version(&mut self, model: &Name, version: &Name) -> Result<Option<Arc<VersionRow>>, Failure> {
+        Ok(Ledger::version(self, model, version)?)
+    }
+
+    fn slot(&mut self, model: &Name, environment: &EnvironmentName) -> Result<Option<Arc<Slot>>, Failure> {
+        Ok(Ledger::slot(self, model, environment)?)
+    }
+}
+
+impl Facts for View {
+    fn charter(&mut self) -> Result<Arc<Charter>, Failure> {
+        let Ok(charter) = self.state.charter();
+        charter.ok_or_else(|| {
+            Failure::world("the log begins with no lawful ledger.created: run `rollbook verify`")
+        })
+    }
+
+    fn version(&mut self, model: &Name, version: &Name) -> Result<Option<Arc<VersionRow>>, Failure> {
+        let Ok(row) = self.state.version(model, version);
+        Ok(row)
+    }
+
+    fn slot(&mut self, model: &Name, environment: &EnvironmentName) -> Result<Option<Arc<Slot>>, Failure> {
+        let Ok(slot) = self.state.slot(model, environment);
+        Ok(slot)
+    }
+}

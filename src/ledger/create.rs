@@ -1,0 +1,213 @@
+//! Making a ledger: its directory, its settings, its log key, and entry 0.
+//!
+//! The directory is prepared first ([`prepare`]); then `ledger.created` is drafted, signed by every
+//! administrator, and founds the ledger ([`found`]). Between the two nothing can be appended.
+
+use std::path::{Path, PathBuf};
+
+use crate::event::body::{Body, Event};
+use crate::hash::Hash;
+use crate::ledger::config::{Config, ConfigError};
+use crate::ledger::receipt::{AppendError, Receipt};
+use crate::lifecycle::rules::{ApplyError, Submission, apply};
+use crate::lifecycle::state::State;
+use crate::log::entry::Entry;
+use crate::log::reader::LOG_DIR;
+use crate::log::trust_root::{TrustRoot, TrustRootError};
+use crate::merkle::tree::Frontier;
+use crate::note::checkpoint::{Checkpoint, Origin, OriginError, sign_checkpoint};
+use crate::signing::envelope::Envelope;
+use crate::signing::key_file::SecretKey;
+use crate::store::anchor::{AnchorError, read_anchor, write_anchor};
+use crate::store::batch_log::{BatchLog, StoreError};
+use crate::store::files::{FileLog, RollSize};
+use crate::store::frame::{FrameError, encode_frame};
+use crate::store::head::{HeadError, HeadFile, HeadState, read_head};
+use crate::store::tail::{TailState, walk_tail};
+use crate::time::Timestamp;
+
+/// The file in which the trust root is handed out.
+pub const TRUST_FILE: &str = "trust.toml";
+
+/// Why a ledger was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Something stands in the directory already.
+    #[error("{} is not empty: a ledger is made in a new directory", dir.display())]
+    NotEmpty {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The ledger has an entry 0 already.
+    #[error("{} holds a ledger already", dir.display())]
+    Exists {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A file could not be made.
+    #[error("cannot {operation} {}: {error}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The settings could not be written or read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The origin is no origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The log key is no good key.
+    #[error(transparent)]
+    Trust(#[from] TrustRootError),
+    /// The event is not fit to be entry 0.
+    #[error(transparent)]
+    Event(#[from] AppendError),
+    /// The event names another origin or log key than the directory was prepared for.
+    #[error("the event says {actual}, and this ledger was prepared for {expected}")]
+    NotPreparedFor {
+        /// What the event says.
+        actual: String,
+        /// What was prepared.
+        expected: String,
+    },
+    /// An anchor holds another log's checkpoint already.
+    #[error("the anchor {} exists already: each ledger has anchors of its own", path.display())]
+    AnchorTaken {
+        /// The anchor.
+        path: PathBuf,
+    },
+    /// An anchor cannot be read or written.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// The log could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first batch is too large.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// `head` could not be written.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+}
+
+/// Makes the directory of a ledger to be, with its settings. The log key is the caller's to write.
+///
+/// # Errors
+/// [`CreateError`]; an existing directory must be empty.
+pub fn prepare(dir: &Path, config: &Config) -> Result<(), CreateError> {
+    Origin::new(config.origin.clone())?;
+    let failed = |operation, error| CreateError::Io { operation, path: dir.to_owned(), error };
+    match std::fs::read_dir(dir) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                return Err(CreateError::NotEmpty { dir: dir.to_owned() });
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(dir).map_err(|error| failed("create", error))?;
+        }
+        Err(error) => return Err(failed("read", error)),
+    }
+    for path in config.anchor_paths(dir) {
+        if read_anchor(&path)?.is_some() {
+            return Err(CreateError::AnchorTaken { path });
+        }
+    }
+    config.write_new(dir)?;
+    Ok(())
+}
+
+/// Records entry 0 in a prepared directory, durably, and writes `trust.toml`.
+///
+/// # Errors
+/// [`CreateError`]; then no ledger was founded.
+pub fn found(
+    dir: &Path,
+    log_key: &SecretKey,
+    envelope: Envelope,
+    recorded_at: Timestamp,
+) -> Result<(Receipt, TrustRoot), CreateError> {
+    let config = Config::read(dir)?;
+    let origin = Origin::new(config.origin.clone())?;
+    if !matches!(read_head(dir)?, HeadState::Missing | HeadState::FirstWriteTorn) {
+        return Err(CreateError::Exists { dir: dir.to_owned() });
+    }
+    let event = check_founding(&envelope, &origin, log_key)?;
+    let event_id = event.header.event_id;
+    let signers: Vec<_> = envelope.signatures().iter().map(|signature| signature.key).collect();
+    let entry = Entry { index: 0, previous: Hash::ZERO, recorded_at, state_root: None, envelope };
+    let bytes = entry.to_bytes();
+    let leaf_hash = Entry::leaf_hash(&bytes);
+    let submission = Submission { index: 0, leaf_hash, recorded_at, event: &event, signers: &signers };
+    if let Err(ApplyError::Refused(refusal)) = apply(&mut State::default(), &submission) {
+        return Err(AppendError::Refused(refusal).into());
+    }
+    let trust = TrustRoot::new(origin.clone(), leaf_hash, log_key.public_key())?;
+    let note = write_first_batch(dir, &origin, &bytes, log_key)?;
+    for path in config.anchor_paths(dir) {
+        write_anchor(&path, &note)?;
+    }
+    write_trust(dir, &trust)?;
+    let checkpoint = String::from_utf8_lossy(&note).into_owned();
+    Ok((Receipt { index: 0, leaf_hash, event_id, recorded_at, checkpoint, repeated: false }, trust))
+}
+
+/// The event founds this very ledger, and its signatures are valid.
+fn check_founding(envelope: &Envelope, origin: &Origin, log_key: &SecretKey) -> Result<Event, CreateError> {
+    let event = Event::from_bytes(envelope.event()).map_err(AppendError::from)?;
+    envelope.verify_signatures_strict().map_err(AppendError::from)?;
+    let Body::LedgerCreated(created) = &event.body else {
+        return Err(AppendError::Refused(crate::lifecycle::refusal::Refusal::LedgerNotCreated).into());
+    };
+    if created.origin.as_str() != origin.as_str() || created.log_key != log_key.public_key() {
+        let describe = |origin: &str, key| format!("origin {origin}, log key {key}");
+        return Err(CreateError::NotPreparedFor {
+            actual: describe(created.origin.as_str(), created.log_key),
+            expected: describe(origin.as_str(), log_key.public_key()),
+        });
+    }
+    Ok(event)
+}
+
+/// Writes the frame of entry 0 and `head`, both durable: from here on a missing `head` is a finding.
+fn write_first_batch(
+    dir: &Path,
+    origin: &Origin,
+    entry: &[u8],
+    log_key: &SecretKey,
+) -> Result<Vec<u8>, CreateError> {
+    let mut tree = Frontier::new();
+    tree.push(Entry::leaf_hash(entry));
+    let checkpoint = Checkpoint::new(origin.clone(), tree.size(), tree.root());
+    let note = sign_checkpoint(&checkpoint, &[log_key.as_signing_key()]).expect("one key signs one note");
+    let frame = encode_frame(0, &[entry], &note)?;
+    let mut log = FileLog::create(&dir.join(LOG_DIR), RollSize::DEFAULT)?;
+    if !log_is_empty(&log)? {
+        return Err(CreateError::Exists { dir: dir.to_owned() });
+    }
+    let tail = TailState::judge(walk_tail(&log, 0, None)?);
+    log.resume(&tail)?;
+    log.append(&frame, 0)?;
+    let mut head = HeadFile::open(dir)?;
+    head.publish(1, &note)?;
+    head.sync()?;
+    Ok(note)
+}
+
+fn log_is_empty(log: &FileLog) -> Result<bool, StoreError> {
+    use crate::store::batch_log::BatchSource as _;
+    Ok(log.files()?.iter().all(|file| file.bytes == 0))
+}
+
+fn write_trust(dir: &Path, trust: &TrustRoot) -> Result<(), CreateError> {
+    let path = dir.join(TRUST_FILE);
+    std::fs::write(&path, trust.to_toml()).map_err(|error| CreateError::Io {
+        operation: "write",
+        path,
+        error,
+    })
+}

@@ -1,0 +1,459 @@
+//! The writer's derived index: release state, event ids and offsets, and how far they reach.
+//!
+//! Nothing here is believed beyond need (decision 1). It names the tree that it was built for, and
+//! is thrown away where that isn't the log's. A row taken from it for a decision is held against
+//! the entry that it cites; where they disagree, all of it is rebuilt.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+
+use crate::codec;
+use crate::event::body::{Body, Event};
+use crate::event::header::EventId;
+use crate::event::text::Name;
+use crate::hash::Hash;
+use crate::index::offsets::{EntryLocation, Offsets};
+use crate::index::rows::{IndexError, RowChange, Rows, remove_index};
+use crate::lifecycle::state::{Changes, Charter, Holder, Row, RowKey, RowSource, SeenEvent, Slot};
+use crate::log::entry::{ENTRY_BYTES_MAX, Entry};
+use crate::log::reader::{INDEX_DIR, LOG_DIR};
+use crate::merkle::tree::Frontier;
+use crate::signing::public_key::PublicKey;
+use crate::store::batch_log::{BatchSource, FrameLocation, Position};
+use crate::store::files::FileSource;
+use crate::time::{DAY_MS, Timestamp};
+
+/// The version of the rows' layout; another one is rebuilt.
+const LAYOUT: u32 = 1;
+const REACH_KEY: &[u8] = b"reach";
+const ROW_PREFIX: u8 = b'r';
+const EVENT_PREFIX: u8 = b'e';
+const EXPIRY_PREFIX: u8 = b'x';
+/// How many days of expired event ids one batch clears at most, so that no batch waits long.
+const CLEARED_DAYS_MAX: u32 = 64;
+
+/// How far the index reaches: the log up to one frame's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// The tree up to there.
+    pub tree: Frontier,
+    /// The leaf hash of the last entry; zeros where there is none.
+    pub previous: Hash,
+    /// When the last entry was recorded.
+    pub last_recorded: Timestamp,
+    /// Where the last frame begins.
+    pub last_frame: Position,
+    /// The first day whose event ids were not cleared yet.
+    pub uncleared_day: u32,
+}
+
+impl Reach {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn start() -> Self {
+        Self {
+            tree: Frontier::new(),
+            previous: Hash::ZERO,
+            last_recorded: Timestamp::EPOCH,
+            last_frame: Position::START,
+            uncleared_day: 0,
+        }
+    }
+}
+
+/// [`Reach`] as bytes.
+#[derive(Encode, Decode)]
+struct ReachRow {
+    layout: u32,
+    size: u64,
+    nodes: Vec<Hash>,
+    previous: Hash,
+    last_recorded: Timestamp,
+    last_frame: (u64, u64, u64),
+    uncleared_day: u32,
+}
+
+impl ReachRow {
+    fn of(reach: &Reach) -> Self {
+        let Position { file, offset, index } = reach.last_frame;
+        Self {
+            layout: LAYOUT,
+            size: reach.tree.size(),
+            nodes: reach.tree.nodes().to_vec(),
+            previous: reach.previous,
+            last_recorded: reach.last_recorded,
+            last_frame: (file, offset, index),
+            uncleared_day: reach.uncleared_day,
+        }
+    }
+
+    fn into_reach(self) -> Option<Reach> {
+        let (file, offset, index) = self.last_frame;
+        (self.layout == LAYOUT).then_some(())?;
+        Some(Reach {
+            tree: Frontier::from_parts(self.size, self.nodes).ok()?,
+            previous: self.previous,
+            last_recorded: self.last_recorded,
+            last_frame: Position { file, offset, index },
+            uncleared_day: self.uncleared_day,
+        })
+    }
+}
+
+/// The index, open for the one writer.
+#[derive(Debug)]
+pub struct Derived {
+    rows: Rows,
+    offsets: Offsets,
+    log: FileSource,
+    reach: Reach,
+    /// Changes not yet handed to sled; the last one for a key counts.
+    pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+fn damaged(what: impl Into<String>) -> IndexError {
+    IndexError::Damaged { what: what.into() }
+}
+
+impl Derived {
+    /// Opens the index of the ledger in `dir`, over the log whose entries it cites.
+    ///
+    /// # Errors
+    /// [`IndexError`]; then [`Derived::create`] makes a new one.
+    pub fn open(dir: &Path) -> Result<Self, IndexError> {
+        let index = dir.join(INDEX_DIR);
+        let rows = Rows::open(&index)?;
+        let mut offsets = Offsets::open(&index)?;
+        let reach = match rows.get(REACH_KEY)? {
+            None => Reach::start(),
+            Some(bytes) => codec::decode::<ReachRow>(&bytes)
+                .ok()
+                .and_then(ReachRow::into_reach)
+                .ok_or_else(|| damaged("the row that says how far it reaches cannot be read"))?,
+        };
+        if offsets.entries() < reach.tree.size() {
+            return Err(damaged("offsets are missing"));
+        }
+        offsets.truncate(reach.tree.size())?;
+        let log = FileSource::new(&dir.join(LOG_DIR));
+        Ok(Self { rows, offsets, log, reach, pending: BTreeMap::new() })
+    }
+
+    /// Removes the index of the ledger in `dir`, and begins anew.
+    ///
+    /// # Errors
+    /// [`IndexError`]: then the disk fails.
+    pub fn create(dir: &Path) -> Result<Self, IndexError> {
+        remove_index(&dir.join(INDEX_DIR))?;
+        Self::open(dir)
+    }
+
+    /// How far it reaches.
+    #[must_use]
+    pub const fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Takes over a frame that is in the log: what its entries changed, and where they lie. Lasts
+    /// once [`Derived::flush`] is called.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn record(
+        &mut self,
+        frame: &FrameLocation,
+        entry_offsets: impl Iterator<Item = u32>,
+        changes: &[Changes],
+        reach: Reach,
+    ) -> Result<(), IndexError> {
+        let position = frame.position();
+        let frame_offset = u32::try_from(position.offset).map_err(|_| damaged("a log file is too long"))?;
+        let locate = |entry_offset| EntryLocation { file: position.file, frame_offset, entry_offset };
+        let locations: Vec<EntryLocation> = entry_offsets.map(locate).collect();
+        self.offsets.append(&locations)?;
+        for changes in changes {
+            self.pend(changes);
+        }
+        self.pend_expiries(frame.first_index(), changes);
+        self.reach = Reach { uncleared_day: self.reach.uncleared_day, ..reach };
+        self.clear_expired()?;
+        Ok(())
+    }
+
+    fn pend(&mut self, changes: &Changes) {
+        for (key, row) in &changes.rows {
+            self.pending.insert(row_key(key), row.as_ref().map(encode_row));
+        }
+        let (id, seen) = &changes.seen;
+        self.pending.insert(event_key(id), Some(codec::encode(seen)));
+    }
+
+    /// Notes on which day each event id may be forgotten.
+    fn pend_expiries(&mut self, first_index: u64, changes: &[Changes]) {
+        let mut days: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+        for changes in changes {
+            let (id, seen) = &changes.seen;
+            days.entry(day_of(seen.expires_at)).or_default().extend_from_slice(id.as_bytes());
+        }
+        for (day, ids) in days {
+            self.pending.insert(expiry_key(day, Some(first_index)), Some(ids));
+        }
+    }
+
+    /// Forgets event ids whose events have expired, by whole days.
+    fn clear_expired(&mut self) -> Result<(), IndexError> {
+        let today = day_of(self.reach.last_recorded);
+        // Events expire at most 30 days after they are recorded, and nothing is recorded before
+        // the first entry: before that there is nothing to clear.
+        if self.reach.uncleared_day == 0 {
+            self.reach.uncleared_day = today;
+        }
+        let until = today.min(self.reach.uncleared_day.saturating_add(CLEARED_DAYS_MAX));
+        for day in self.reach.uncleared_day..until {
+            for (key, ids) in self.rows.scan_prefix(&expiry_key(day, None))? {
+                for id in ids.chunks_exact(16) {
+                    let id = EventId::from_bytes(id.try_into().expect("chunks of 16"));
+                    self.pending.insert(event_key(&id), None);
+                }
+                self.pending.insert(key, None);
+            }
+        }
+        self.reach.uncleared_day = until.max(self.reach.uncleared_day);
+        Ok(())
+    }
+
+    /// Hands everything that is pending to sled, with how far it reaches: all or nothing.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn flush(&mut self) -> Result<(), IndexError> {
+        self.pending.insert(REACH_KEY.to_vec(), Some(codec::encode(&ReachRow::of(&self.reach))));
+        let changes: Vec<RowChange> = std::mem::take(&mut self.pending)
+            .into_iter()
+            .map(|(key, value)| match value {
+                Some(value) => RowChange::Put { key, value },
+                None => RowChange::Delete { key },
+            })
+            .collect();
+        self.rows.apply(&changes)
+    }
+
+    /// How many changes wait for [`Derived::flush`].
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The entry at `index`, read from the log where the offsets say it lies.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] where it does not lie there.
+    pub fn entry(&self, index: u64) -> Result<Entry, IndexError> {
+        let location = self.location(index)?;
+        let offset = u64::from(location.frame_offset) + u64::from(location.entry_offset);
+        let mut length = [0; 4];
+        self.read_exact(location.file, offset, &mut length)?;
+        let length = u32::from_le_bytes(length) as usize;
+        if length > ENTRY_BYTES_MAX {
+            return Err(damaged(format!("no entry lies where entry {index} should")));
+        }
+        let mut bytes = vec![0; length];
+        self.read_exact(location.file, offset + 4, &mut bytes)?;
+        match Entry::from_bytes(&bytes) {
+            Ok(entry) if entry.index == index => Ok(entry),
+            _ => Err(damaged(format!("no entry lies where entry {index} should"))),
+        }
+    }
+
+    /// Where the frame that holds entry `index` begins.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] where the offsets do not know.
+    pub fn frame_of(&self, index: u64) -> Result<(u64, u64), IndexError> {
+        let location = self.location(index)?;
+        Ok((location.file, u64::from(location.frame_offset)))
+    }
+
+    fn location(&self, index: u64) -> Result<EntryLocation, IndexError> {
+        self.offsets.read(index)?.ok_or_else(|| damaged(format!("the offset of entry {index} is missing")))
+    }
+
+    fn read_exact(&self, file: u64, offset: u64, buffer: &mut [u8]) -> Result<(), IndexError> {
+        match self.log.read_at(file, offset, buffer) {
+            Ok(count) if count == buffer.len() => Ok(()),
+            Ok(_) => Err(damaged("an offset points beyond the log")),
+            Err(error) => Err(damaged(error.to_string())),
+        }
+    }
+
+    fn event(&self, index: u64) -> Result<(Entry, Event), IndexError> {
+        let entry = self.entry(index)?;
+        let event = Event::from_bytes(entry.envelope.event())
+            .map_err(|error| damaged(format!("entry {index}: {error}")))?;
+        Ok((entry, event))
+    }
+
+    /// Holds a row against the entry that it cites.
+    fn check(&self, key: &RowKey, row: &Row) -> Result<(), IndexError> {
+        let agrees = match (key, row) {
+            (RowKey::Charter, Row::Charter(charter)) => self.check_charter(charter)?,
+            (RowKey::Holder(key), Row::Holder(holder)) => self.check_holder(key, holder)?,
+            (RowKey::Version(model, version), Row::Version(row)) => {
+                let registered = matches!(self.event(row.entry)?.1.body, Body::ModelRegistered(body)
+                    if body.model == *model && body.version == *version && body.digest.root == row.digest);
+                registered && self.check_retired(model, version, row.retired)?
+            }
+            (RowKey::Model(model), Row::Model(row)) => {
+                matches!(self.event(row.first_entry)?.1.body, Body::ModelRegistered(body) if body.model == *model)
+            }
+            (RowKey::Slot(model, environment), Row::Slot(slot)) => {
+                self.check_slot(model.as_str(), environment.as_str(), slot)?
+            }
+            (RowKey::Served(environment, digest), Row::Served(row)) => {
+                matches!(self.event(row.entry)?.1.body, Body::ModelPromoted(body)
+                    if body.environment == *environment && body.digest == *digest)
+            }
+            (RowKey::Change(entry), Row::Change(row)) => self.event(*entry).map(|(_, event)| {
+                place_of(&event.body) == Some((row.model.as_str(), row.environment.as_str()))
+            })?,
+            _ => false,
+        };
+        if agrees { Ok(()) } else { Err(damaged(format!("{key:?} is not what the log says"))) }
+    }
+
+    fn check_charter(&self, charter: &Charter) -> Result<bool, IndexError> {
+        let policy_stands = match self.event(charter.policy_entry)?.1.body {
+            Body::LedgerCreated(body) => body.policy == charter.policy,
+            Body::PolicySet(body) => body.policy == charter.policy,
+            _ => false,
+        };
+        let first = self.entry(0)?;
+        Ok(policy_stands && Entry::leaf_hash(&first.to_bytes()) == charter.ledger_id)
+    }
+
+    fn check_holder(&self, key: &PublicKey, holder: &Holder) -> Result<bool, IndexError> {
+        for grant in &holder.grants {
+            let granted = match self.event(grant.entry)?.1.body {
+                Body::LedgerCreated(body) => {
+                    body.administrators.iter().any(|named| named.key == *key && named.person == holder.person)
+                }
+                Body::KeyGranted(body) => {
+                    body.key == *key && body.person == holder.person && *body.roles == *grant.roles
+                }
+                _ => false,
+            };
+            if !granted {
+                return Ok(false);
+            }
+        }
+        match holder.revoked {
+            None => Ok(true),
+            Some(entry) => {
+                Ok(matches!(self.event(entry)?.1.body, Body::KeyRevoked(body) if body.key == *key))
+            }
+        }
+    }
+
+    fn check_retired(&self, model: &Name, version: &Name, retired: Option<u64>) -> Result<bool, IndexError> {
+        let Some(entry) = retired else { return Ok(true) };
+        Ok(matches!(self.event(entry)?.1.body, Body::ModelRetired(body)
+            if body.model == *model && body.version == *version))
+    }
+
+    fn check_slot(&self, model: &str, environment: &str, slot: &Slot) -> Result<bool, IndexError> {
+        let Some(serving) = slot.serving() else { return Ok(true) };
+        let (_, event) = self.event(serving.entry)?;
+        let version = match &event.body {
+            Body::ModelPromoted(body) => &body.version,
+            Body::ModelRolledBack(body) => &body.to,
+            _ => return Ok(false),
+        };
+        Ok(place_of(&event.body) == Some((model, environment)) && *version == serving.version)
+    }
+}
+
+/// Model and environment of a change.
+fn place_of(body: &Body) -> Option<(&str, &str)> {
+    let (model, environment) = match body {
+        Body::ModelPromoted(body) => (&body.model, &body.environment),
+        Body::ModelRolledBack(body) => (&body.model, &body.environment),
+        Body::ModelWithdrawn(body) => (&body.model, &body.environment),
+        _ => return None,
+    };
+    Some((model.as_str(), environment.as_str()))
+}
+
+impl RowSource for Derived {
+    type Error = IndexError;
+
+    fn row(&self, key: &RowKey) -> Result<Option<Row>, IndexError> {
+        let Some(bytes) = self.rows.get(&row_key(key))? else { return Ok(None) };
+        let row = decode_row(key, &bytes).map_err(|error| damaged(format!("{key:?}: {error}")))?;
+        self.check(key, &row)?;
+        Ok(Some(row))
+    }
+
+    fn event_id(&self, id: &EventId) -> Result<Option<SeenEvent>, IndexError> {
+        let Some(bytes) = self.rows.get(&event_key(id))? else { return Ok(None) };
+        let seen: SeenEvent =
+            codec::decode(&bytes).map_err(|error| damaged(format!("event id {id}: {error}")))?;
+        if self.event(seen.entry)?.1.header.event_id != *id {
+            return Err(damaged(format!("entry {} does not hold event {id}", seen.entry)));
+        }
+        Ok(Some(seen))
+    }
+}
+
+fn row_key(key: &RowKey) -> Vec<u8> {
+    let mut bytes = vec![ROW_PREFIX];
+    bytes.extend_from_slice(&codec::encode(key));
+    bytes
+}
+
+fn event_key(id: &EventId) -> Vec<u8> {
+    let mut bytes = vec![EVENT_PREFIX];
+    bytes.extend_from_slice(id.as_bytes());
+    bytes
+}
+
+/// The ids that expire on `day`: of one batch, or the prefix of all of them.
+fn expiry_key(day: u32, first_index: Option<u64>) -> Vec<u8> {
+    let mut bytes = vec![EXPIRY_PREFIX];
+    bytes.extend_from_slice(&day.to_be_bytes());
+    if let Some(first_index) = first_index {
+        bytes.extend_from_slice(&first_index.to_be_bytes());
+    }
+    bytes
+}
+
+/// Days since the epoch.
+fn day_of(time: Timestamp) -> u32 {
+    u32::try_from(time.as_millis() / DAY_MS).expect("the year 9999 is some 2.9 million days away")
+}
+
+fn encode_row(row: &Row) -> Vec<u8> {
+    match row {
+        Row::Charter(row) => codec::encode(&**row),
+        Row::Holder(row) => codec::encode(&**row),
+        Row::Model(row) => codec::encode(&**row),
+        Row::Version(row) => codec::encode(&**row),
+        Row::Slot(row) => codec::encode(&**row),
+        Row::Served(row) => codec::encode(&**row),
+        Row::Change(row) => codec::encode(&**row),
+    }
+}
+
+fn decode_row(key: &RowKey, bytes: &[u8]) -> Result<Row, codec::CodecError> {
+    Ok(match key {
+        RowKey::Charter => Row::Charter(Arc::new(codec::decode(bytes)?)),
+        RowKey::Holder(_) => Row::Holder(Arc::new(codec::decode(bytes)?)),
+        RowKey::Model(_) => Row::Model(Arc::new(codec::decode(bytes)?)),
+        RowKey::Version(..) => Row::Version(Arc::new(codec::decode(bytes)?)),
+        RowKey::Slot(..) => Row::Slot(Arc::new(codec::decode(bytes)?)),
+        RowKey::Served(..) => Row::Served(Arc::new(codec::decode(bytes)?)),
+        RowKey::Change(_) => Row::Change(Arc::new(codec::decode(bytes)?)),
+    })
+}

@@ -1,0 +1,12 @@
+//! The ledger: the log's one writer.
+//!
+//! Verified envelopes come in, and go through `lifecycle`, into entries, the tree, a signed
+//! checkpoint, one `fdatasync`, and a receipt. Opening and recovery run the same code as
+//! appending does (DESIGN: "On disk").
+
+pub mod config;
+pub mod create;
+pub mod derived;
+pub mod opening;
+pub mod receipt;
+pub mod writer;

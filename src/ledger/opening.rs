@@ -1,0 +1,507 @@
+//! Opening for writing: lock, head, log, index, anchors, in this order, and what a writer that was
+//! stopped left behind.
+//!
+//! 1. The lock is taken, so that nobody else writes.
+//! 2. `head` is read, and its checkpoint must bear the log key's signature.
+//! 3. The log's tail is synced before anything is believed, then walked. A torn last write beyond
+//!    `head` is cut; whole frames beyond it are adopted if the log key signed them. A log that is
+//!    damaged below `head`, or shorter, is not written to.
+//! 4. The index is opened, or built again, and brought up to the log: each frame's checkpoint must
+//!    be over the very tree that its entries make.
+//! 5. Every anchor must hold a checkpoint of this log's past.
+//! 6. `head` is healed from the log, never the reverse.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::body::{Event, EventError};
+use crate::hash::Hash;
+use crate::index::rows::IndexError;
+use crate::ledger::config::{Config, ConfigError};
+use crate::ledger::derived::{Derived, Reach};
+use crate::ledger::receipt::Warning;
+use crate::ledger::writer::{ClockTrust, Ledger, Writer, frame_of};
+use crate::lifecycle::refusal::Refusal;
+use crate::lifecycle::rules::{ApplyError, Submission, apply};
+use crate::lifecycle::state::{Changes, SeenEvent, State};
+use crate::log::entry::Entry;
+use crate::log::reader::LOG_DIR;
+use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, open_checkpoint};
+use crate::note::vkey::{VerifierKey, VkeyError};
+use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey, read_private_key};
+use crate::signing::public_key::PublicKey;
+use crate::store::anchor::{AnchorError, read_anchor};
+use crate::store::batch_log::{BatchLog, FrameLocation, Position, StoreError};
+use crate::store::files::{FileLog, RollSize};
+use crate::store::head::{HeadError, HeadFile, HeadState};
+use crate::store::lock::{Holder, LockError, WriterLock};
+use crate::store::scan::{ScanError, Scanner, read_frame};
+use crate::store::tail::{TailCondition, TailState, walk_tail};
+use crate::time::{Clock, Timestamp};
+
+/// How long a writer waits for the lock unless told.
+pub const LOCK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// After so many changed rows, a rebuild hands them to sled.
+const REBUILD_FLUSH_ROWS: usize = 100_000;
+
+/// How a ledger is opened.
+pub struct OpenOptions<'a> {
+    /// How long to wait for the lock.
+    pub lock_timeout: Duration,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whether somebody vouches for it.
+    pub clock_trust: ClockTrust,
+    /// Asked for the log key's passphrase, if it has one.
+    pub ask_passphrase: &'a mut AskPassphrase<'a>,
+}
+
+/// Why a ledger was not opened for writing.
+#[derive(Debug, thiserror::Error)]
+pub enum OpeningError {
+    /// Its settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Somebody else is writing.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The log key cannot be used.
+    #[error("the log key: {0}")]
+    LogKey(#[from] KeyFileError),
+    /// The origin in the settings is no origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The log key is no good key.
+    #[error(transparent)]
+    Vkey(#[from] VkeyError),
+    /// `head` could not be read.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// Nothing was recorded yet.
+    #[error("the ledger in {} holds no entry yet: `rollbook init` makes entry 0", dir.display())]
+    Empty {
+        /// The ledger.
+        dir: PathBuf,
+    },
+    /// Entries lie in the log, and no checkpoint covers them.
+    #[error(
+        "`head` holds no readable checkpoint, and the log is not empty; nothing is written to such a ledger: run `rollbook verify`"
+    )]
+    HeadLost,
+    /// The checkpoint in `head` is not the log key's.
+    #[error("the checkpoint in `head` is not signed by the log key {}: {error}", path.display())]
+    HeadNotOurs {
+        /// The log key's file.
+        path: PathBuf,
+        /// What is wrong.
+        error: OpenError,
+    },
+    /// The batch that ends where `head` ends has another checkpoint.
+    #[error(
+        "the log does not hold the checkpoint that `head` published at size {size}: run `rollbook verify`"
+    )]
+    HeadDisagrees {
+        /// The published size.
+        size: u64,
+    },
+    /// The log is damaged below the published size.
+    #[error("the log is damaged and opens for reading only: {condition}; run `rollbook verify`")]
+    Damaged {
+        /// What was seen.
+        condition: TailCondition,
+    },
+    /// The log is shorter than what was published.
+    #[error(
+        "the log holds {size} entries, and {published} were published: it was restored from an older copy, or lost; nothing is written to it"
+    )]
+    Shorter {
+        /// Entries in the log.
+        size: u64,
+        /// Entries published.
+        published: u64,
+    },
+    /// A frame's checkpoint is not over the tree that its entries make.
+    #[error("entry {index}: the log contradicts itself ({reason}); run `rollbook verify`")]
+    Inconsistent {
+        /// Where.
+        index: u64,
+        /// How.
+        reason: String,
+    },
+    /// An entry was written by a newer program.
+    #[error("entry {index} was written by a newer version: {reason}")]
+    Newer {
+        /// Where.
+        index: u64,
+        /// What it holds.
+        reason: String,
+    },
+    /// An anchor could not be read.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// An anchor holds what isn't this log's past.
+    #[error("the anchor {} holds a checkpoint of size {size} that this log ({log_size} entries) does not extend: the log was restored from an older copy, or replaced; nothing is written to it", path.display())]
+    AnchorDisagrees {
+        /// The anchor.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+        /// The log's.
+        log_size: u64,
+    },
+    /// An anchor holds no checkpoint by the log key.
+    #[error("the anchor {} holds no checkpoint of this log: {error}", path.display())]
+    AnchorUnreadable {
+        /// The anchor.
+        path: PathBuf,
+        /// Why.
+        error: OpenError,
+    },
+    /// The log could not be read or written.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The index could not be built.
+    #[error("the index cannot be built: {0}")]
+    Index(#[from] IndexError),
+}
+
+impl From<StoreError> for OpeningError {
+    fn from(error: StoreError) -> Self {
+        Self::Scan(error.into())
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger in `dir` for writing.
+    ///
+    /// # Errors
+    /// [`OpeningError`]; the ledger is then as it was, but for a torn write that was cut.
+    pub fn open(dir: &Path, options: OpenOptions<'_>) -> Result<Self, OpeningError> {
+        let config = Config::read(dir)?;
+        let log_key = read_private_key(&config.log_key_path(dir), options.ask_passphrase)?;
+        let holder = Holder::of_this_process(options.clock.now());
+        let lock = WriterLock::acquire(&dir.join("lock"), &holder, options.lock_timeout)?;
+        let opened = Opened::open(dir, &config, log_key)?;
+        Ok(opened.into_ledger(dir, &config, lock, options.clock, options.clock_trust))
+    }
+}
+
+/// A ledger whose files agree, before it takes events.
+pub(super) struct Opened {
+    log: FileLog,
+    head: HeadFile,
+    derived: Derived,
+    origin: Origin,
+    log_key: SecretKey,
+    warnings: Vec<Warning>,
+}
+
+impl Opened {
+    fn open(dir: &Path, config: &Config, log_key: SecretKey) -> Result<Self, OpeningError> {
+        let origin = Origin::new(config.origin.clone())?;
+        let vkey = VerifierKey::new_ed25519(origin.as_str(), log_key.public_key())?;
+        let mut head = HeadFile::open(dir)?;
+        let published = published(dir, config, head.state(), &vkey)?;
+        let mut log = FileLog::open(&dir.join(LOG_DIR), RollSize::DEFAULT)?;
+        let size = published.as_ref().map_or(0, |note| note.checkpoint().size());
+        let (derived, mut warnings) = open_index(dir)?;
+        let hint = Some(derived.reach().last_frame).filter(|_| derived.reach().tree.size() > 0);
+        let tail = TailState::judge(walk_tail(&log, size, hint)?);
+        check_tail(&tail, published.is_some(), dir)?;
+        check_published(&log, &tail, published.as_ref())?;
+        log.resume(&tail)?;
+        if let Some(torn) = tail.torn() {
+            warnings.push(Warning::TornTail { bytes: torn.bytes() });
+        }
+        let end = tail.sound_until().index;
+        let derived = match follow(derived, &log, &origin, &vkey, end) {
+            Ok(derived) => derived,
+            Err(FollowError::Index(error)) => {
+                warnings.push(Warning::IndexRebuilt { reason: error.to_string() });
+                let fresh = Derived::create(dir)?;
+                follow(fresh, &log, &origin, &vkey, end)?
+            }
+            Err(FollowError::Log(error)) => return Err(error),
+        };
+        check_anchors(&config.anchor_paths(dir), &log, &derived, &vkey)?;
+        if let Some(last) = tail.frames_beyond_head().last() {
+            let frame = read_frame(&log, last.position())?;
+            head.publish(last.next_index(), frame.view().note())?;
+            warnings.push(Warning::Adopted { entries: end - size });
+        }
+        Ok(Self { log, head, derived, origin, log_key, warnings })
+    }
+
+    fn into_ledger(
+        self,
+        dir: &Path,
+        config: &Config,
+        lock: WriterLock,
+        clock: Arc<dyn Clock>,
+        clock_trust: ClockTrust,
+    ) -> Ledger {
+        Ledger::new(Writer {
+            log: self.log,
+            head: self.head,
+            state: State::over(self.derived),
+            dir: dir.to_owned(),
+            origin: self.origin,
+            log_key: self.log_key,
+            anchors: config.anchor_paths(dir),
+            clock,
+            clock_trust,
+            warnings: self.warnings,
+            poisoned: None,
+            _lock: lock,
+        })
+    }
+
+    /// Builds the index of a log that is open and sound.
+    pub(super) fn rebuild_index(
+        dir: &Path,
+        log: &FileLog,
+        origin: &Origin,
+        log_key: &SecretKey,
+    ) -> Result<Derived, IndexError> {
+        let damaged = |what: String| IndexError::Damaged { what };
+        let vkey = VerifierKey::new_ed25519(origin.as_str(), log_key.public_key())
+            .map_err(|error| damaged(error.to_string()))?;
+        let end = log.end().ok_or_else(|| damaged("the log is not open for appending".into()))?.index;
+        let fresh = Derived::create(dir)?;
+        follow(fresh, log, origin, &vkey, end).map_err(|error| damaged(error.to_string()))
+    }
+}
+
+/// The checkpoint in `head`; none where nothing was ever published.
+fn published(
+    dir: &Path,
+    config: &Config,
+    head: &HeadState,
+    vkey: &VerifierKey,
+) -> Result<Option<CheckpointNote>, OpeningError> {
+    match head {
+        HeadState::Published { head, .. } => {
+            let path = config.log_key_path(dir);
+            let opened = open_checkpoint(head.note(), vkey);
+            Ok(Some(opened.map_err(|error| OpeningError::HeadNotOurs { path, error })?))
+        }
+        HeadState::Missing | HeadState::FirstWriteTorn => Ok(None),
+        HeadState::BothBad => Err(OpeningError::HeadLost),
+    }
+}
+
+fn check_tail(tail: &TailState, has_head: bool, dir: &Path) -> Result<(), OpeningError> {
+    match tail.condition() {
+        TailCondition::Damaged(_) => Err(OpeningError::Damaged { condition: tail.condition().clone() }),
+        &TailCondition::Shorter { size, published } => Err(OpeningError::Shorter { size, published }),
+        _ if has_head => Ok(()),
+        _ if tail.sound_until().index > 0 => Err(OpeningError::HeadLost),
+        _ => Err(OpeningError::Empty { dir: dir.to_owned() }),
+    }
+}
+
+/// The frame that ends where `head` ends holds the checkpoint that `head` holds.
+fn check_published(
+    log: &FileLog,
+    tail: &TailState,
+    published: Option<&CheckpointNote>,
+) -> Result<(), OpeningError> {
+    let Some(published) = published else { return Ok(()) };
+    let size = published.checkpoint().size();
+    let disagrees = || OpeningError::HeadDisagrees { size };
+    let last = tail.last_published().ok_or_else(disagrees)?;
+    let frame = read_frame(log, last.position())?;
+    let note = CheckpointNote::parse_unverified(frame.view().note()).map_err(|_| disagrees())?;
+    if note.checkpoint() == published.checkpoint() { Ok(()) } else { Err(disagrees()) }
+}
+
+/// Opens the index; one that cannot be used is begun anew.
+fn open_index(dir: &Path) -> Result<(Derived, Vec<Warning>), OpeningError> {
+    match Derived::open(dir) {
+        Ok(derived) => Ok((derived, Vec::new())),
+        // After a start of the machine that is as it should be, and no news.
+        Err(IndexError::OtherBoot) => Ok((Derived::create(dir)?, Vec::new())),
+        Err(error) => {
+            let warning = Warning::IndexRebuilt { reason: error.to_string() };
+            Ok((Derived::create(dir)?, vec![warning]))
+        }
+    }
+}
+
+/// Why an index could not follow the log.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    /// The index is at fault: it is built anew.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The log is.
+    #[error(transparent)]
+    Log(#[from] OpeningError),
+}
+
+impl From<FollowError> for OpeningError {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Index(error) => Self::Index(error),
+            FollowError::Log(error) => error,
+        }
+    }
+}
+
+/// Brings the index up to the log's `end`, with the very rules that appending uses.
+fn follow(
+    mut derived: Derived,
+    log: &FileLog,
+    origin: &Origin,
+    vkey: &VerifierKey,
+    end: u64,
+) -> Result<Derived, FollowError> {
+    let start = follow_from(&derived, log, vkey, end)?;
+    if derived.reach().tree.size() == end {
+        return Ok(derived);
+    }
+    let mut state = State::over(derived);
+    let mut scanner = Scanner::new(log, start, end).map_err(OpeningError::from)?;
+    while let Some(located) = scanner.next_frame() {
+        let located = located.map_err(OpeningError::from)?;
+        let frame = located.frame;
+        let replayed = replay(&mut state, frame.first_index(), frame.entries(), located.location)?;
+        check_note(frame.note(), origin, vkey, &replayed.reach)?;
+        let derived = state.source_mut();
+        derived.record(&located.location, frame.entry_offsets(), &replayed.changes, replayed.reach)?;
+        if derived.pending() > REBUILD_FLUSH_ROWS {
+            derived.flush()?;
+        }
+    }
+    derived = state.into_source();
+    derived.flush()?;
+    Ok(derived)
+}
+
+/// Where the log goes on behind what the index knows: behind its last frame, if that is the log's.
+fn follow_from(
+    derived: &Derived,
+    log: &FileLog,
+    vkey: &VerifierKey,
+    end: u64,
+) -> Result<Position, FollowError> {
+    let reach = derived.reach();
+    if reach.tree.size() == 0 {
+        return Ok(Position::START);
+    }
+    let foreign = |what: &str| FollowError::Index(IndexError::Damaged { what: what.into() });
+    if reach.tree.size() > end {
+        return Err(foreign("it is ahead of the log"));
+    }
+    let frame = read_frame(log, reach.last_frame).map_err(|_| foreign("its last batch is not in the log"))?;
+    let view = frame.view();
+    let note = open_checkpoint(view.note(), vkey).map_err(|_| foreign("it is another log's"))?;
+    let checkpoint = note.checkpoint();
+    if checkpoint.size() != reach.tree.size() || *checkpoint.root() != reach.tree.root() {
+        return Err(foreign("it was built for another log"));
+    }
+    Ok(FrameLocation::new(reach.last_frame, &view.header()).end())
+}
+
+/// What a frame's entries come to.
+struct Replayed {
+    changes: Vec<Changes>,
+    reach: Reach,
+}
+
+fn replay<'a>(
+    state: &mut State<Derived>,
+    first_index: u64,
+    entries: impl Iterator<Item = &'a [u8]>,
+    location: FrameLocation,
+) -> Result<Replayed, FollowError> {
+    let mut reach = Reach { last_frame: location.position(), ..state.source().reach().clone() };
+    let mut all_changes = Vec::new();
+    for (index, bytes) in (first_index..).zip(entries) {
+        let inconsistent = |reason: String| OpeningError::Inconsistent { index, reason };
+        let entry = Entry::from_bytes(bytes).map_err(|error| inconsistent(error.to_string()))?;
+        if entry.index != index || entry.previous != reach.previous {
+            return Err(inconsistent("the chain is broken".into()).into());
+        }
+        let leaf_hash = Entry::leaf_hash(bytes);
+        let changes = judge(state, &entry, leaf_hash)?;
+        state.commit(changes.clone(), entry.recorded_at);
+        all_changes.push(changes);
+        reach.tree.push(leaf_hash);
+        reach.previous = leaf_hash;
+        reach.last_recorded = entry.recorded_at;
+    }
+    Ok(Replayed { changes: all_changes, reach })
+}
+
+/// What an entry of the log changes. One that breaks the rules changes nothing, but its id is used.
+fn judge(state: &mut State<Derived>, entry: &Entry, leaf_hash: Hash) -> Result<Changes, FollowError> {
+    let index = entry.index;
+    let event = Event::from_bytes(entry.envelope.event()).map_err(|error| unreadable(index, &error))?;
+    let signers: Vec<PublicKey> = entry.envelope.signatures().iter().map(|signature| signature.key).collect();
+    let recorded_at: Timestamp = entry.recorded_at;
+    let submission = Submission { index, leaf_hash, recorded_at, event: &event, signers: &signers };
+    match apply(state, &submission) {
+        Ok(changes) => Ok(changes),
+        Err(ApplyError::Source(error)) => Err(error.into()),
+        Err(ApplyError::Refused(refusal)) if refusal.needs_upgrade() => Err(newer(index, &refusal)),
+        Err(ApplyError::Refused(_)) => {
+            let header = &event.header;
+            let seen = SeenEvent { entry: index, expires_at: header.expires_at };
+            Ok(Changes { rows: Vec::new(), seen: (header.event_id, seen) })
+        }
+    }
+}
+
+fn newer(index: u64, refusal: &Refusal) -> FollowError {
+    OpeningError::Newer { index, reason: refusal.to_string() }.into()
+}
+
+fn unreadable(index: u64, error: &EventError) -> FollowError {
+    let reason = error.to_string();
+    FollowError::Log(if error.needs_upgrade() {
+        OpeningError::Newer { index, reason }
+    } else {
+        OpeningError::Inconsistent { index, reason }
+    })
+}
+
+/// A frame's checkpoint is the log key's, over the tree that the entries make.
+fn check_note(note: &[u8], origin: &Origin, vkey: &VerifierKey, reach: &Reach) -> Result<(), OpeningError> {
+    let index = reach.tree.size();
+    let inconsistent = |reason: String| OpeningError::Inconsistent { index, reason };
+    let opened = open_checkpoint(note, vkey).map_err(|error| inconsistent(error.to_string()))?;
+    let checkpoint = opened.checkpoint();
+    let fits = checkpoint.origin() == origin
+        && checkpoint.size() == reach.tree.size()
+        && *checkpoint.root() == reach.tree.root();
+    if fits { Ok(()) } else { Err(inconsistent("the checkpoint is not over these entries".into())) }
+}
+
+/// Every anchor holds a checkpoint that one of this log's batches holds too.
+fn check_anchors(
+    anchors: &[PathBuf],
+    log: &FileLog,
+    derived: &Derived,
+    vkey: &VerifierKey,
+) -> Result<(), OpeningError> {
+    let log_size = derived.reach().tree.size();
+    for path in anchors {
+        let Some(bytes) = read_anchor(path)? else { continue };
+        let unreadable = |error| OpeningError::AnchorUnreadable { path: path.clone(), error };
+        let anchor = open_checkpoint(&bytes, vkey).map_err(unreadable)?;
+        let size = anchor.checkpoint().size();
+        let disagrees = || OpeningError::AnchorDisagrees { path: path.clone(), size, log_size };
+        if size > log_size {
+            return Err(disagrees());
+        }
+        let Some(last) = size.checked_sub(1) else { continue };
+        let frame = frame_of(log, derived, last).map_err(|_| disagrees())?;
+        let note = CheckpointNote::parse_unverified(frame.view().note()).map_err(|_| disagrees())?;
+        if note.checkpoint() != anchor.checkpoint() {
+            return Err(disagrees());
+        }
+    }
+    Ok(())
+}

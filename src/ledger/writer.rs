@@ -1,0 +1,576 @@
+//! Appending: from verified envelopes to a durable batch and its receipts.
+//!
+//! Whoever appends verifies signatures in its own thread, queues, and waits for the writer. The
+//! one that gets the writer commits all that has queued meanwhile, as one batch with one
+//! `fdatasync` (group commit). A refused event refuses only itself.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::event::body::Event;
+use crate::event::header::EventId;
+use crate::event::text::{EnvironmentName, Name};
+use crate::hash::Hash;
+use crate::index::rows::IndexError;
+use crate::ledger::derived::{Derived, Reach};
+use crate::ledger::opening::Opened;
+use crate::ledger::receipt::{AppendError, Receipt, Warning};
+use crate::lifecycle::policy::ReleasePolicy;
+use crate::lifecycle::refusal::Refusal;
+use crate::lifecycle::rules::{ApplyError, Submission, apply};
+use crate::lifecycle::state::{Changes, Charter, Holder, SeenEvent, Slot, State, VersionRow};
+use crate::log::entry::Entry;
+use crate::merkle::tree::Frontier;
+use crate::note::checkpoint::{Checkpoint, Origin, sign_checkpoint};
+use crate::signing::envelope::Envelope;
+use crate::signing::key_file::SecretKey;
+use crate::signing::public_key::PublicKey;
+use crate::store::anchor::write_anchor;
+use crate::store::batch_log::{BatchLog, Position};
+use crate::store::files::FileLog;
+use crate::store::frame::{FRAME_BYTES_MAX, FRAME_ENTRIES_MAX, Frame, FrameView, encode_frame};
+use crate::store::head::HeadFile;
+use crate::store::lock::WriterLock;
+use crate::store::scan::{read_frame, read_header};
+use crate::time::{Clock, DAY_MS, MINUTE_MS, Timestamp};
+
+/// How far the clock may lie behind the last entry: what an adjustment of the clock takes back.
+pub const CLOCK_BEHIND_MAX_MS: i64 = 5 * MINUTE_MS;
+/// How far it may lie ahead of it without somebody vouching for it: recorded times never go back,
+/// so one append under a clock that runs ahead holds up every later one.
+pub const CLOCK_AHEAD_MAX_MS: i64 = DAY_MS;
+/// Room in a frame beside its entries: header, note, checksum, generously.
+const FRAME_OVERHEAD: usize = 8 * 1024;
+
+/// Whether somebody vouches for the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockTrust {
+    /// A clock more than a day ahead of the last entry is an error.
+    Checked,
+    /// It is right, however far ahead.
+    Vouched,
+}
+
+/// A ledger open for writing: the log's one writer, usable from many threads at once.
+#[derive(Debug)]
+pub struct Ledger {
+    queue: Mutex<VecDeque<Ticket>>,
+    writer: Mutex<Writer>,
+}
+
+/// What the writer keeps between batches.
+pub(super) struct Writer {
+    pub(super) log: FileLog,
+    pub(super) head: HeadFile,
+    pub(super) state: State<Derived>,
+    pub(super) dir: PathBuf,
+    pub(super) origin: Origin,
+    pub(super) log_key: SecretKey,
+    pub(super) anchors: Vec<PathBuf>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock_trust: ClockTrust,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) poisoned: Option<String>,
+    /// Held until the writer is dropped; last, so that everything else is closed first.
+    pub(super) _lock: WriterLock,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// An envelope whose signatures are valid, with its event.
+#[derive(Debug)]
+struct Verified {
+    envelope: Envelope,
+    event: Event,
+    signers: Vec<PublicKey>,
+}
+
+/// A verified envelope in the queue, and where its outcome goes.
+#[derive(Debug)]
+struct Ticket {
+    verified: Arc<Verified>,
+    outcome: Arc<Mutex<Option<Outcome>>>,
+}
+
+type Outcome = Result<Receipt, AppendError>;
+
+impl Verified {
+    /// Verifies strictly (decision 5), and reads the event.
+    fn new(envelope: Envelope) -> Result<Self, AppendError> {
+        let event = Event::from_bytes(envelope.event())?;
+        envelope.verify_signatures_strict()?;
+        let signers = envelope.signatures().iter().map(|signature| signature.key).collect();
+        Ok(Self { envelope, event, signers })
+    }
+}
+
+/// A lock whose holder panicked is still the only way to what it guards; the writer's own flag says
+/// whether that can be used.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ledger {
+    pub(super) const fn new(writer: Writer) -> Self {
+        Self { queue: Mutex::new(VecDeque::new()), writer: Mutex::new(writer) }
+    }
+
+    /// Appends one event, durably. May be called from many threads; those that wait together share
+    /// a batch.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub fn append(&self, envelope: Envelope) -> Outcome {
+        self.append_batch(vec![envelope]).pop().expect("one outcome an envelope")
+    }
+
+    /// Appends events in order, durably, in as few batches as the bounds allow. One outcome each,
+    /// in the same order; a refused one does not hold up the others.
+    pub fn append_batch(&self, envelopes: Vec<Envelope>) -> Vec<Outcome> {
+        let verified: Vec<Result<Verified, AppendError>> = if envelopes.len() < 8 {
+            envelopes.into_iter().map(Verified::new).collect()
+        } else {
+            envelopes.into_par_iter().map(Verified::new).collect()
+        };
+        let waiting: Vec<Result<Arc<Mutex<Option<Outcome>>>, AppendError>> = {
+            let mut queue = lock(&self.queue);
+            verified
+                .into_iter()
+                .map(|verified| verified.map(|verified| enqueue(&mut queue, verified)))
+                .collect()
+        };
+        waiting.into_iter().map(|waiting| waiting.and_then(|outcome| self.wait(&outcome))).collect()
+    }
+
+    /// Waits for an outcome; commits what is queued whenever the writer is free.
+    fn wait(&self, outcome: &Mutex<Option<Outcome>>) -> Outcome {
+        loop {
+            let mut writer = lock(&self.writer);
+            if let Some(outcome) = lock(outcome).take() {
+                return outcome;
+            }
+            let tickets = take_batch(&mut lock(&self.queue));
+            writer.commit(&tickets);
+        }
+    }
+
+    /// Says what an append would end in, and records nothing.
+    ///
+    /// # Errors
+    /// [`AppendError`], but never an unknown outcome.
+    pub fn try_append(&self, envelope: Envelope) -> Result<(), AppendError> {
+        let verified = Verified::new(envelope)?;
+        let mut writer = lock(&self.writer);
+        let recorded_at = writer.time()?;
+        let reach = writer.state.source().reach().clone();
+        let bytes = entry_bytes(reach.tree.size(), reach.previous, recorded_at, &verified);
+        let submission = verified.at(reach.tree.size(), recorded_at, Entry::leaf_hash(&bytes));
+        if let Some(seen) = writer.seen(&verified, recorded_at)? {
+            let same = seen_event(writer.state.source(), seen.entry)? == verified.envelope.event();
+            let event_id = verified.event.header.event_id;
+            return if same {
+                Ok(())
+            } else {
+                refused(Refusal::EventIdReused { event_id, entry: seen.entry })
+            };
+        }
+        match apply(&mut writer.state, &submission) {
+            Ok(_) => Ok(()),
+            Err(ApplyError::Refused(refusal)) => refused(refusal),
+            Err(ApplyError::Source(error)) => Err(index_error(&error)),
+        }
+    }
+
+    /// The event that used `id` and could still come again at `now`.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`].
+    pub fn recorded_event(&self, id: &EventId, now: Timestamp) -> Result<Option<Event>, AppendError> {
+        let bytes = self.read(|state| match state.event_id(id, now)? {
+            Some(seen) => Ok(Some(state.source().entry(seen.entry)?.envelope.event().to_vec())),
+            None => Ok(None),
+        })?;
+        Ok(bytes.map(|bytes| Event::from_bytes(&bytes)).transpose()?)
+    }
+
+    /// How many entries the log has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        lock(&self.writer).state.source().reach().tree.size()
+    }
+
+    /// What the clock says, held to the times already recorded.
+    ///
+    /// # Errors
+    /// [`AppendError::ClockBehind`] and [`AppendError::ClockAhead`].
+    pub fn time(&self) -> Result<Timestamp, AppendError> {
+        lock(&self.writer).time()
+    }
+
+    /// What went wrong beside the appends since the last call.
+    pub fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut lock(&self.writer).warnings)
+    }
+
+    /// Reads the state under the writer's lock.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`], or what `read` ends in.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&mut State<Derived>) -> Result<T, IndexError>,
+    ) -> Result<T, AppendError> {
+        read(&mut lock(&self.writer).state).map_err(|error| index_error(&error))
+    }
+
+    /// What holds for the whole ledger.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`].
+    pub fn charter(&self) -> Result<Arc<Charter>, AppendError> {
+        self.read(State::charter)?
+            .ok_or_else(|| AppendError::Index { reason: "it knows no ledger.created".into() })
+    }
+
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`].
+    pub fn policy(&self) -> Result<Arc<ReleasePolicy>, AppendError> {
+        self.read(State::policy)?.ok_or_else(|| AppendError::Index { reason: "it knows no policy".into() })
+    }
+
+    /// The holder of a key.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`].
+    pub fn holder(&self, key: &PublicKey) -> Result<Option<Arc<Holder>>, AppendError> {
+        self.read(|state| state.holder(key))
+    }
+
+    /// A registered version.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`].
+    pub fn version(&self, model: &Name, version: &Name) -> Result<Option<Arc<VersionRow>>, AppendError> {
+        self.read(|state| state.version(model, version))
+    }
+
+    /// What serves of a model in an environment.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`].
+    pub fn slot(
+        &self,
+        model: &Name,
+        environment: &EnvironmentName,
+    ) -> Result<Option<Arc<Slot>>, AppendError> {
+        self.read(|state| state.slot(model, environment))
+    }
+}
+
+fn enqueue(queue: &mut VecDeque<Ticket>, verified: Verified) -> Arc<Mutex<Option<Outcome>>> {
+    let outcome = Arc::new(Mutex::new(None));
+    queue.push_back(Ticket { verified: Arc::new(verified), outcome: Arc::clone(&outcome) });
+    outcome
+}
+
+/// The tickets of the next batch: as many as its bounds allow.
+fn take_batch(queue: &mut VecDeque<Ticket>) -> Vec<Ticket> {
+    let mut bytes = FRAME_OVERHEAD;
+    let mut tickets = Vec::new();
+    while let Some(ticket) = queue.front() {
+        let envelope = &ticket.verified.envelope;
+        // An entry is its event, its signatures, and less than 128 bytes around them.
+        bytes += envelope.event().len() + envelope.signatures().len() * 96 + 128;
+        if tickets.len() == FRAME_ENTRIES_MAX || bytes > FRAME_BYTES_MAX {
+            break;
+        }
+        tickets.extend(queue.pop_front());
+    }
+    tickets
+}
+
+fn refused<T>(refusal: Refusal) -> Result<T, AppendError> {
+    Err(AppendError::Refused(refusal))
+}
+
+fn index_error(error: &IndexError) -> AppendError {
+    AppendError::Index { reason: error.to_string() }
+}
+
+fn seen_event(derived: &Derived, entry: u64) -> Result<Vec<u8>, AppendError> {
+    let entry = derived.entry(entry).map_err(|error| index_error(&error))?;
+    Ok(entry.envelope.event().to_vec())
+}
+
+fn entry_bytes(index: u64, previous: Hash, recorded_at: Timestamp, verified: &Verified) -> Vec<u8> {
+    let envelope = verified.envelope.clone();
+    Entry { index, previous, recorded_at, state_root: None, envelope }.to_bytes()
+}
+
+impl Verified {
+    fn at(&self, index: u64, recorded_at: Timestamp, leaf_hash: Hash) -> Submission<'_> {
+        Submission { index, leaf_hash, recorded_at, event: &self.event, signers: &self.signers }
+    }
+}
+
+/// What becomes of a ticket, once its batch is durable.
+enum Fate {
+    /// The entry at this place of the batch.
+    Accepted(usize),
+    /// As the ticket that was accepted at this place, for it is the same event.
+    Repeats(usize),
+    /// The event stands in this entry already.
+    Known(u64),
+    Refused(Refusal),
+}
+
+/// A batch before it is written.
+struct Plan {
+    recorded_at: Timestamp,
+    tree: Frontier,
+    previous: Hash,
+    entries: Vec<Vec<u8>>,
+    leaf_hashes: Vec<Hash>,
+    changes: Vec<Changes>,
+    fates: Vec<Fate>,
+}
+
+impl Writer {
+    /// The time at which a batch written now is recorded.
+    fn time(&self) -> Result<Timestamp, AppendError> {
+        let (now, last) = (self.clock.now(), self.state.source().reach().last_recorded);
+        let is_first = self.state.source().reach().tree.size() == 0;
+        if now < last.plus_ms(-CLOCK_BEHIND_MAX_MS) {
+            return Err(AppendError::ClockBehind { now, last });
+        }
+        let checked = self.clock_trust == ClockTrust::Checked && !is_first;
+        if checked && now > last.plus_ms(CLOCK_AHEAD_MAX_MS) {
+            return Err(AppendError::ClockAhead { now, last });
+        }
+        Ok(now.max(last))
+    }
+
+    fn seen(
+        &mut self,
+        verified: &Verified,
+        recorded_at: Timestamp,
+    ) -> Result<Option<SeenEvent>, AppendError> {
+        let id = &verified.event.header.event_id;
+        self.state.event_id(id, recorded_at).map_err(|error| index_error(&error))
+    }
+
+    /// Commits the tickets as one batch, and tells each its outcome.
+    fn commit(&mut self, tickets: &[Ticket]) {
+        if tickets.is_empty() {
+            return;
+        }
+        let outcomes = self.outcomes(tickets);
+        for (ticket, outcome) in tickets.iter().zip(outcomes) {
+            *lock(&ticket.outcome) = Some(outcome);
+        }
+    }
+
+    fn outcomes(&mut self, tickets: &[Ticket]) -> Vec<Outcome> {
+        let all = |error: &AppendError| tickets.iter().map(|_| Err(error.clone())).collect();
+        if let Some(reason) = &self.poisoned {
+            return all(&AppendError::Poisoned { reason: reason.clone() });
+        }
+        let recorded_at = match self.time() {
+            Ok(time) => time,
+            Err(error) => return all(&error),
+        };
+        let plan = match self.plan(tickets, recorded_at) {
+            Ok(plan) => plan,
+            Err(error) => match self.rebuild(&error).and_then(|()| self.plan(tickets, recorded_at)) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    self.poisoned = Some(error.to_string());
+                    return all(&index_error(&error));
+                }
+            },
+        };
+        match self.write(&plan) {
+            Ok(note) => self.receipts(tickets, &plan, &note),
+            Err(reason) => {
+                // Memory holds what may not be in the log: it is not used again.
+                self.poisoned = Some(reason.clone());
+                let unknown = |ticket: &Ticket| {
+                    let event_id = ticket.verified.event.header.event_id;
+                    Err(AppendError::OutcomeUnknown { reason: reason.clone(), event_id })
+                };
+                tickets.iter().map(unknown).collect()
+            }
+        }
+    }
+
+    /// Judges the tickets in order, each on the state that those before it leave.
+    fn plan(&mut self, tickets: &[Ticket], recorded_at: Timestamp) -> Result<Plan, IndexError> {
+        let Reach { tree, previous, .. } = self.state.source().reach().clone();
+        let mut plan = Plan {
+            recorded_at,
+            tree,
+            previous,
+            entries: Vec::new(),
+            leaf_hashes: Vec::new(),
+            changes: Vec::new(),
+            fates: Vec::with_capacity(tickets.len()),
+        };
+        let first_index = plan.tree.size();
+        for ticket in tickets {
+            let fate = self.judge(&mut plan, first_index, &ticket.verified)?;
+            plan.fates.push(fate);
+        }
+        Ok(plan)
+    }
+
+    fn judge(&mut self, plan: &mut Plan, first_index: u64, verified: &Verified) -> Result<Fate, IndexError> {
+        let header = &verified.event.header;
+        if let Some(seen) = self.state.event_id(&header.event_id, plan.recorded_at)? {
+            return self.judge_repeated(plan, first_index, verified, seen.entry);
+        }
+        let index = plan.tree.size();
+        let bytes = entry_bytes(index, plan.previous, plan.recorded_at, verified);
+        let leaf_hash = Entry::leaf_hash(&bytes);
+        let changes = match apply(&mut self.state, &verified.at(index, plan.recorded_at, leaf_hash)) {
+            Ok(changes) => changes,
+            Err(ApplyError::Refused(refusal)) => return Ok(Fate::Refused(refusal)),
+            Err(ApplyError::Source(error)) => return Err(error),
+        };
+        self.state.commit(changes.clone(), plan.recorded_at);
+        plan.tree.push(leaf_hash);
+        plan.previous = leaf_hash;
+        plan.entries.push(bytes);
+        plan.leaf_hashes.push(leaf_hash);
+        plan.changes.push(changes);
+        Ok(Fate::Accepted(plan.entries.len() - 1))
+    }
+
+    /// The same event again is a retry; another one under the same id is refused.
+    fn judge_repeated(
+        &self,
+        plan: &Plan,
+        first_index: u64,
+        verified: &Verified,
+        entry: u64,
+    ) -> Result<Fate, IndexError> {
+        let place =
+            entry.checked_sub(first_index).map(|place| usize::try_from(place).expect("at most 4,096"));
+        let same = match place {
+            Some(place) => {
+                let stored = Entry::from_bytes(&plan.entries[place]).expect("it was encoded just now");
+                stored.envelope.event() == verified.envelope.event()
+            }
+            None => self.state.source().entry(entry)?.envelope.event() == verified.envelope.event(),
+        };
+        Ok(match place {
+            _ if !same => {
+                Fate::Refused(Refusal::EventIdReused { event_id: verified.event.header.event_id, entry })
+            }
+            Some(place) => Fate::Repeats(place),
+            None => Fate::Known(entry),
+        })
+    }
+
+    /// Writes the batch: log, index, head, anchors, in this order. Gives its checkpoint note.
+    fn write(&mut self, plan: &Plan) -> Result<Vec<u8>, String> {
+        if plan.entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let checkpoint = Checkpoint::new(self.origin.clone(), plan.tree.size(), plan.tree.root());
+        let note = sign_checkpoint(&checkpoint, &[self.log_key.as_signing_key()]).map_err(|e| text(&e))?;
+        let first_index = plan.tree.size() - plan.entries.len() as u64;
+        let frame = encode_frame(first_index, &plan.entries, &note).map_err(|e| text(&e))?;
+        // A crash before this line leaves nothing; inside it a torn or an unpublished whole frame.
+        let location = self.log.append(&frame, first_index).map_err(|e| text(&e))?;
+        // A crash here leaves a batch beyond `head`, which the next opening adopts.
+        self.head.publish(plan.tree.size(), &note).map_err(|e| text(&e))?;
+        // From here on the batch is published. An index that cannot be written is merely behind.
+        let view = FrameView::parse(&frame).expect("it was encoded just now");
+        let reach = Reach {
+            tree: plan.tree.clone(),
+            previous: plan.previous,
+            last_recorded: plan.recorded_at,
+            last_frame: location.position(),
+            uncleared_day: 0,
+        };
+        let derived = self.state.source_mut();
+        let recorded = derived
+            .record(&location, view.entry_offsets(), &plan.changes, reach)
+            .and_then(|()| derived.flush());
+        if let Err(error) = recorded {
+            self.poisoned = Some(error.to_string());
+        }
+        self.write_anchors(&note);
+        Ok(note)
+    }
+
+    fn write_anchors(&mut self, note: &[u8]) {
+        for path in &self.anchors {
+            if let Err(error) = write_anchor(path, note) {
+                self.warnings.push(Warning::Anchor { path: path.clone(), reason: error.to_string() });
+            }
+        }
+    }
+
+    fn receipts(&self, tickets: &[Ticket], plan: &Plan, note: &[u8]) -> Vec<Outcome> {
+        let note = String::from_utf8_lossy(note).into_owned();
+        let first_index = plan.tree.size() - plan.entries.len() as u64;
+        let receipt = |ticket: &Ticket, place: usize, repeated| Receipt {
+            index: first_index + place as u64,
+            leaf_hash: plan.leaf_hashes[place],
+            event_id: ticket.verified.event.header.event_id,
+            recorded_at: plan.recorded_at,
+            checkpoint: note.clone(),
+            repeated,
+        };
+        let outcome = |(ticket, fate): (&Ticket, &Fate)| match fate {
+            Fate::Accepted(place) => Ok(receipt(ticket, *place, false)),
+            Fate::Repeats(place) => Ok(receipt(ticket, *place, true)),
+            Fate::Refused(refusal) => refused(refusal.clone()),
+            Fate::Known(entry) => self.first_receipt(*entry, ticket),
+        };
+        tickets.iter().zip(&plan.fates).map(outcome).collect()
+    }
+
+    /// The receipt that an event got when it was recorded.
+    fn first_receipt(&self, index: u64, ticket: &Ticket) -> Outcome {
+        let derived = self.state.source();
+        let entry = derived.entry(index).map_err(|error| index_error(&error))?;
+        let frame = frame_of(&self.log, derived, index).map_err(|reason| AppendError::Index { reason })?;
+        Ok(Receipt {
+            index,
+            leaf_hash: Entry::leaf_hash(&entry.to_bytes()),
+            event_id: ticket.verified.event.header.event_id,
+            recorded_at: entry.recorded_at,
+            checkpoint: String::from_utf8_lossy(frame.view().note()).into_owned(),
+            repeated: true,
+        })
+    }
+
+    /// Throws the index away and builds it again from the log.
+    fn rebuild(&mut self, error: &IndexError) -> Result<(), IndexError> {
+        let reason = error.to_string();
+        let rebuilt = Opened::rebuild_index(&self.dir, &self.log, &self.origin, &self.log_key)?;
+        self.state = State::over(rebuilt);
+        self.warnings.push(Warning::IndexRebuilt { reason });
+        Ok(())
+    }
+}
+
+/// The frame that holds entry `index`.
+pub(super) fn frame_of(log: &FileLog, derived: &Derived, index: u64) -> Result<Frame, String> {
+    let (file, offset) = derived.frame_of(index).map_err(|error| error.to_string())?;
+    let header = read_header(log, Position { file, offset, index }).map_err(|error| error.to_string())?;
+    let at = Position { file, offset, index: header.first_index() };
+    read_frame(log, at).map_err(|error| error.to_string())
+}

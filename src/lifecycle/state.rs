@@ -1,0 +1,427 @@
+//! The state that rules are judged on: a few kinds of row, each bounded by what lives.
+//!
+//! Rows are kept by key. A verifier keeps all of them in memory; the ledger keeps what it has
+//! touched, and asks a [`RowSource`] for the rest, so that nothing is replayed to append.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bincode::{Decode, Encode};
+
+use crate::event::authority::{Policy, Role, Scope};
+use crate::event::body::Kind;
+use crate::event::header::EventId;
+use crate::event::release::{ChangeOutcome, Serving};
+use crate::event::text::{EnvironmentName, Name};
+use crate::hash::Hash;
+use crate::lifecycle::policy::ReleasePolicy;
+use crate::signing::public_key::PublicKey;
+use crate::time::Timestamp;
+
+/// How many versions an environment remembers to go back to. A slot is read and written with each
+/// change, so its size must not grow with history; nobody rolls back further than this in one step.
+pub const STACK_MAX: usize = 64;
+/// How many older changes of a slot may still report that they succeeded.
+pub const OPEN_CHANGES_MAX: usize = 8;
+/// How many grants one key may hold.
+pub const GRANTS_MAX: usize = 32;
+
+/// Names a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub enum RowKey {
+    /// The one [`Charter`].
+    Charter,
+    /// The [`Holder`] of a key.
+    Holder(PublicKey),
+    /// The [`ModelRow`] of a model.
+    Model(Name),
+    /// The [`VersionRow`] of a model's version.
+    Version(Name, Name),
+    /// The [`Slot`] of a model in an environment.
+    Slot(Name, EnvironmentName),
+    /// The [`ServedRow`] of a digest in an environment.
+    Served(EnvironmentName, Hash),
+    /// The [`OpenChange`] of an entry.
+    Change(u64),
+}
+
+/// A row. Shared, for reading costs nothing then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// See [`Charter`].
+    Charter(Arc<Charter>),
+    /// See [`Holder`].
+    Holder(Arc<Holder>),
+    /// See [`ModelRow`].
+    Model(Arc<ModelRow>),
+    /// See [`VersionRow`].
+    Version(Arc<VersionRow>),
+    /// See [`Slot`].
+    Slot(Arc<Slot>),
+    /// See [`ServedRow`].
+    Served(Arc<ServedRow>),
+    /// See [`OpenChange`].
+    Change(Arc<OpenChange>),
+}
+
+/// What holds for the whole ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Charter {
+    /// The leaf hash of entry 0.
+    pub ledger_id: Hash,
+    /// The log's name.
+    pub origin: Name,
+    /// The log's key in force.
+    pub log_key: PublicKey,
+    /// The rules in force.
+    pub rules_version: u32,
+    /// The entry that set the policy in force.
+    pub policy_entry: u64,
+    /// The policy in force.
+    pub policy: Policy,
+    /// Keys that were ever granted the role `admin` and were not revoked, ascending.
+    pub administrator_keys: Vec<PublicKey>,
+}
+
+/// A person's key and what it may do.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Holder {
+    /// The person.
+    pub person: Name,
+    /// Grants, oldest first.
+    pub grants: Vec<Grant>,
+    /// The entry that revoked the key.
+    pub revoked: Option<u64>,
+}
+
+/// One grant of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Grant {
+    /// The entry that made it.
+    pub entry: u64,
+    /// The roles.
+    pub roles: Vec<Role>,
+    /// Where they hold; none for the first administrators, whose role knows no place.
+    pub scope: Option<Scope>,
+    /// From when.
+    pub valid_from: Option<Timestamp>,
+    /// Until when, excluded.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// That a model exists.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ModelRow {
+    /// The entry that registered its first version.
+    pub first_entry: u64,
+}
+
+/// A registered version.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct VersionRow {
+    /// The entry that registered it.
+    pub entry: u64,
+    /// Its `OpenSSF` root.
+    pub digest: Hash,
+    /// The entry that retired it.
+    pub retired: Option<u64>,
+}
+
+/// What serves of a model in an environment, and what served before.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Slot {
+    /// What served, oldest first; the last one serves. No version stands twice.
+    pub stack: Vec<Serving>,
+    /// The newest change.
+    pub newest: Option<NewestChange>,
+    /// Older changes that have not reported yet, oldest first.
+    pub open: Vec<u64>,
+}
+
+/// The newest change of a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NewestChange {
+    /// Its entry.
+    pub entry: u64,
+    /// Promotion, rollback or withdrawal.
+    pub kind: ChangeKind,
+    /// What came of it, once reported.
+    pub outcome: Option<ChangeOutcome>,
+    /// The stack before it, which a failure puts back.
+    pub stack_before: Vec<Serving>,
+}
+
+/// The kinds of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum ChangeKind {
+    /// `model.promoted`.
+    Promotion,
+    /// `model.rolledback`.
+    Rollback,
+    /// `model.withdrawn`.
+    Withdrawal,
+}
+
+impl ChangeKind {
+    /// The event kind of such a change.
+    #[must_use]
+    pub const fn event_kind(self) -> Kind {
+        match self {
+            Self::Promotion => Kind::ModelPromoted,
+            Self::Rollback => Kind::ModelRolledBack,
+            Self::Withdrawal => Kind::ModelWithdrawn,
+        }
+    }
+}
+
+/// That a digest has served in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ServedRow {
+    /// The promotion that first put it there.
+    pub entry: u64,
+}
+
+/// Where a change happened that may still report.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OpenChange {
+    /// The model.
+    pub model: Name,
+    /// The environment.
+    pub environment: EnvironmentName,
+}
+
+impl Slot {
+    /// What serves.
+    #[must_use]
+    pub fn serving(&self) -> Option<&Serving> {
+        self.stack.last()
+    }
+}
+
+impl Grant {
+    /// Whether the grant is valid at `time`.
+    #[must_use]
+    pub fn in_force(&self, time: Timestamp) -> bool {
+        self.valid_from.is_none_or(|from| from <= time) && self.valid_until.is_none_or(|until| time < until)
+    }
+}
+
+/// Where rows come from that are not in memory yet.
+pub trait RowSource {
+    /// What can go wrong.
+    type Error;
+
+    /// The row of `key`, if there is one.
+    ///
+    /// # Errors
+    /// Whatever reading it may end in.
+    fn row(&self, key: &RowKey) -> Result<Option<Row>, Self::Error>;
+
+    /// The entry that used `id`, and when that event expires.
+    ///
+    /// # Errors
+    /// Whatever reading it may end in.
+    fn event_id(&self, id: &EventId) -> Result<Option<SeenEvent>, Self::Error>;
+}
+
+/// An event id that was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct SeenEvent {
+    /// The entry that holds the event.
+    pub entry: u64,
+    /// When the event expires.
+    pub expires_at: Timestamp,
+}
+
+/// No rows but those in memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSource;
+
+impl RowSource for NoSource {
+    type Error = Infallible;
+
+    fn row(&self, _: &RowKey) -> Result<Option<Row>, Infallible> {
+        Ok(None)
+    }
+
+    fn event_id(&self, _: &EventId) -> Result<Option<SeenEvent>, Infallible> {
+        Ok(None)
+    }
+}
+
+/// What an accepted event changes: rows to put, or to remove where there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Rows by key.
+    pub rows: Vec<(RowKey, Option<Row>)>,
+    /// The event's id, now used.
+    pub seen: (EventId, SeenEvent),
+}
+
+/// The rows, cached in memory over a source.
+#[derive(Debug)]
+pub struct State<S> {
+    source: S,
+    rows: HashMap<RowKey, Option<Row>>,
+    charter: Option<Arc<Charter>>,
+    policy: Option<Arc<ReleasePolicy>>,
+    seen: HashMap<EventId, SeenEvent>,
+    /// How many event ids stood after the last clearing of expired ones.
+    seen_after_clearing: usize,
+}
+
+impl Default for State<NoSource> {
+    fn default() -> Self {
+        Self::over(NoSource)
+    }
+}
+
+/// Below this many event ids, clearing expired ones isn't worth a walk.
+const SEEN_CLEARING_MIN: usize = 4096;
+
+impl<S> State<S> {
+    /// An empty cache over `source`.
+    pub fn over(source: S) -> Self {
+        Self {
+            source,
+            rows: HashMap::new(),
+            charter: None,
+            policy: None,
+            seen: HashMap::new(),
+            seen_after_clearing: 0,
+        }
+    }
+
+    /// The source.
+    pub const fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The source, the memory over it forgotten.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    /// The source, to change.
+    pub const fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Forgets every event id whose event expired before `now`: it could not come again. Walks all
+    /// of them, but only after their number has doubled.
+    fn clear_expired(&mut self, now: Timestamp) {
+        if self.seen.len() < SEEN_CLEARING_MIN || self.seen.len() < 2 * self.seen_after_clearing {
+            return;
+        }
+        self.seen.retain(|_, seen| seen.expires_at >= now);
+        self.seen_after_clearing = self.seen.len();
+    }
+
+    /// Takes over what an accepted event changes.
+    pub fn commit(&mut self, changes: Changes, now: Timestamp) {
+        for (key, row) in changes.rows {
+            if let (RowKey::Charter, Some(Row::Charter(charter))) = (&key, &row) {
+                self.set_charter(Arc::clone(charter));
+            }
+            self.rows.insert(key, row);
+        }
+        let (id, seen) = changes.seen;
+        self.seen.insert(id, seen);
+        self.clear_expired(now);
+    }
+
+    fn set_charter(&mut self, charter: Arc<Charter>) {
+        let same_policy = self.charter.as_ref().is_some_and(|old| old.policy_entry == charter.policy_entry);
+        if !same_policy || self.policy.is_none() {
+            self.policy = ReleasePolicy::read(&charter.policy).ok().map(Arc::new);
+        }
+        self.charter = Some(charter);
+    }
+
+    /// Every row in memory that exists, unordered. A state without a source holds all there are.
+    pub fn rows(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
+        self.rows.iter().filter_map(|(key, row)| Some((key, row.as_ref()?)))
+    }
+}
+
+macro_rules! typed_rows {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $arg_type:ty),*) -> $variant:ident($type:ty), $key:expr;)+) => {
+        $($(#[$doc])*
+        ///
+        /// # Errors
+        /// The source's.
+        pub fn $name(&mut self, $($arg: $arg_type),*) -> Result<Option<Arc<$type>>, S::Error> {
+            Ok(match self.row(&$key)? {
+                Some(Row::$variant(row)) => Some(row),
+                _ => None,
+            })
+        })+
+    };
+}
+
+impl<S: RowSource> State<S> {
+    /// The row of `key`.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn row(&mut self, key: &RowKey) -> Result<Option<Row>, S::Error> {
+        if let Some(row) = self.rows.get(key) {
+            return Ok(row.clone());
+        }
+        let row = self.source.row(key)?;
+        if row.is_some() {
+            self.rows.insert(key.clone(), row.clone());
+        }
+        Ok(row)
+    }
+
+    typed_rows! {
+        /// The holder of a key.
+        holder(key: &PublicKey) -> Holder(Holder), RowKey::Holder(*key);
+        /// A model.
+        model(model: &Name) -> Model(ModelRow), RowKey::Model(model.clone());
+        /// A registered version.
+        version(model: &Name, version: &Name) -> Version(VersionRow), RowKey::Version(model.clone(), version.clone());
+        /// What serves of a model in an environment.
+        slot(model: &Name, environment: &EnvironmentName) -> Slot(Slot), RowKey::Slot(model.clone(), environment.clone());
+        /// Whether a digest has served in an environment.
+        served(environment: &EnvironmentName, digest: Hash) -> Served(ServedRow), RowKey::Served(environment.clone(), digest);
+        /// Where a change happened that may still report.
+        change(entry: u64) -> Change(OpenChange), RowKey::Change(entry);
+    }
+
+    /// What holds for the whole ledger; none before entry 0.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn charter(&mut self) -> Result<Option<Arc<Charter>>, S::Error> {
+        if self.charter.is_none()
+            && let Some(Row::Charter(charter)) = self.row(&RowKey::Charter)?
+        {
+            self.set_charter(charter);
+        }
+        Ok(self.charter.clone())
+    }
+
+    /// The policy in force; none before entry 0, or where it cannot be read.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn policy(&mut self) -> Result<Option<Arc<ReleasePolicy>>, S::Error> {
+        self.charter()?;
+        Ok(self.policy.clone())
+    }
+
+    /// The entry whose event used `id` and could still come again at `now`.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn event_id(&mut self, id: &EventId, now: Timestamp) -> Result<Option<SeenEvent>, S::Error> {
+        let seen = match self.seen.get(id) {
+            Some(seen) => Some(*seen),
+            None => self.source.event_id(id)?,
+        };
+        Ok(seen.filter(|seen| seen.expires_at >= now))
+    }
+}

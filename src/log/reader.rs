@@ -1,0 +1,255 @@
+//! Reading a ledger without a lock: what `head` covers, entry by entry.
+//!
+//! Readers read `head` first and go no further: what lies beyond is not published. Nothing here is
+//! verified but form; a reader who trusts nobody asks [`crate::verifier`].
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::codec::CodecError;
+use crate::event::body::{Event, EventError};
+use crate::hash::Hash;
+use crate::index::offsets::Offsets;
+use crate::log::entry::Entry;
+use crate::note::checkpoint::{CheckpointNote, OpenError};
+use crate::store::batch_log::{BatchSource, FrameLocation, Position, StoreError};
+use crate::store::files::FileSource;
+use crate::store::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameView};
+use crate::store::head::{HeadError, HeadState, read_head};
+use crate::store::scan::{ScanError, Scanner};
+
+/// The directory of the log inside a ledger.
+pub const LOG_DIR: &str = "log";
+/// The directory of what is derived from the log.
+pub const INDEX_DIR: &str = "index";
+/// The ledger's own settings.
+pub const CONFIG_FILE: &str = "rollbook.toml";
+
+/// Why a ledger could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Nothing of a ledger stands there.
+    #[error("{} is not a ledger directory: it has no {CONFIG_FILE} and no {LOG_DIR}/", path.display())]
+    NotALedger {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The ledger was begun, and its entry 0 is not there yet.
+    #[error("the ledger in {} holds no entry yet", path.display())]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// `head` names no checkpoint that could be read.
+    #[error("neither slot of {} can be read: run `rollbook verify`", path.display())]
+    HeadUnreadable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// `head` holds something else than a checkpoint.
+    #[error("the checkpoint in `head` cannot be read: {0}")]
+    Checkpoint(#[from] OpenError),
+    /// `head` could not be read.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The log ends before the size that `head` names.
+    #[error("the log ends after {found} entries, and {published} were published: run `rollbook verify`")]
+    Short {
+        /// Entries in the log.
+        found: u64,
+        /// Entries that `head` covers.
+        published: u64,
+    },
+    /// An entry is not in canonical form.
+    #[error("entry {index} cannot be read: {error}; run `rollbook verify`")]
+    Entry {
+        /// Its index.
+        index: u64,
+        /// Why.
+        error: CodecError,
+    },
+    /// An event is not one that this program can read.
+    #[error("the event in entry {index} cannot be read: {error}")]
+    Event {
+        /// The entry's index.
+        index: u64,
+        /// Why.
+        error: EventError,
+    },
+    /// There is no such entry.
+    #[error("entry {index} does not exist: the ledger has {size} entries")]
+    NoSuchEntry {
+        /// What was asked for.
+        index: u64,
+        /// How many there are.
+        size: u64,
+    },
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Scan(error.into())
+    }
+}
+
+/// An entry as it was read: bytes, hash and parts.
+#[derive(Debug, Clone)]
+pub struct LoggedEntry {
+    /// The canonical bytes.
+    pub bytes: Vec<u8>,
+    /// Their leaf hash.
+    pub leaf_hash: Hash,
+    /// The entry.
+    pub entry: Entry,
+    /// Its event.
+    pub event: Event,
+}
+
+impl LoggedEntry {
+    /// Reads the bytes of the entry that stands at `index`.
+    ///
+    /// # Errors
+    /// [`ReadError::Entry`] and [`ReadError::Event`].
+    pub fn from_bytes(index: u64, bytes: &[u8]) -> Result<Self, ReadError> {
+        let entry = Entry::from_bytes(bytes).map_err(|error| ReadError::Entry { index, error })?;
+        if entry.index != index {
+            let error = CodecError::Invalid(format!("it says that it is entry {}", entry.index));
+            return Err(ReadError::Entry { index, error });
+        }
+        let event =
+            Event::from_bytes(entry.envelope.event()).map_err(|error| ReadError::Event { index, error })?;
+        Ok(Self { bytes: bytes.to_vec(), leaf_hash: Entry::leaf_hash(bytes), entry, event })
+    }
+}
+
+/// A ledger as readers see it: fixed at the size that `head` named when it was opened.
+#[derive(Debug)]
+pub struct LogReader {
+    dir: PathBuf,
+    source: FileSource,
+    note: Vec<u8>,
+    checkpoint: CheckpointNote,
+}
+
+impl LogReader {
+    /// Opens the ledger in `dir` at its published size.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Empty`] where nothing was published yet.
+    pub fn open(dir: &Path) -> Result<Self, ReadError> {
+        if !dir.join(CONFIG_FILE).exists() && !dir.join(LOG_DIR).is_dir() {
+            return Err(ReadError::NotALedger { path: dir.to_owned() });
+        }
+        let note = match read_head(dir)? {
+            HeadState::Published { head, .. } => head.note().to_vec(),
+            HeadState::Missing | HeadState::FirstWriteTorn => {
+                return Err(ReadError::Empty { path: dir.to_owned() });
+            }
+            HeadState::BothBad => return Err(ReadError::HeadUnreadable { path: dir.join("head") }),
+        };
+        let checkpoint = CheckpointNote::parse_unverified(&note)?;
+        let source = FileSource::new(&dir.join(LOG_DIR));
+        Ok(Self { dir: dir.to_owned(), source, note, checkpoint })
+    }
+
+    /// The published size, in entries.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.checkpoint.checkpoint().size()
+    }
+
+    /// The published checkpoint, whose signature nobody has checked here.
+    #[must_use]
+    pub const fn checkpoint(&self) -> &CheckpointNote {
+        &self.checkpoint
+    }
+
+    /// The bytes of the published checkpoint note.
+    #[must_use]
+    pub fn note(&self) -> &[u8] {
+        &self.note
+    }
+
+    /// Hands every published entry from index `from` on to `each`, in order, until it breaks.
+    ///
+    /// # Errors
+    /// [`ReadError`], or whatever `each` ends in.
+    pub fn for_each<E: From<ReadError>>(
+        &self,
+        from: u64,
+        mut each: impl FnMut(LoggedEntry) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let start = self.position_of(from)?.unwrap_or(Position::START);
+        self.for_each_frame(start, |_, frame| {
+            for (index, bytes) in (frame.first_index()..).zip(frame.entries()) {
+                if index >= from && each(LoggedEntry::from_bytes(index, bytes)?)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// Hands every published frame from `start` on to `each`.
+    fn for_each_frame<E: From<ReadError>>(
+        &self,
+        start: Position,
+        mut each: impl FnMut(FrameLocation, FrameView<'_>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let mut scanner = Scanner::new(&self.source, start, self.size()).map_err(ReadError::from)?;
+        while let Some(located) = scanner.next_frame() {
+            let located = located.map_err(ReadError::from)?;
+            if each(located.location, located.frame)?.is_break() {
+                return Ok(());
+            }
+        }
+        let found = scanner.position().index;
+        if found < self.size() {
+            return Err(ReadError::Short { found, published: self.size() }.into());
+        }
+        Ok(())
+    }
+
+    /// Where the frame of entry `index` begins, if the derived offsets know, and the log bears
+    /// them out: they are never believed.
+    fn position_of(&self, index: u64) -> Result<Option<Position>, ReadError> {
+        let Ok(Some(offsets)) = Offsets::open_to_read(&self.dir.join(INDEX_DIR)) else { return Ok(None) };
+        let Ok(Some(location)) = offsets.read(index) else { return Ok(None) };
+        let mut header = [0; FRAME_HEADER_BYTES];
+        let count = match self.source.read_at(location.file, u64::from(location.frame_offset), &mut header) {
+            Ok(count) => count,
+            Err(StoreError::NoSuchFile { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Ok(header) = FrameHeader::parse(&header[..count]) else { return Ok(None) };
+        let holds_it = (header.first_index()..header.next_index()).contains(&index);
+        let offset = u64::from(location.frame_offset);
+        Ok(holds_it.then_some(Position { file: location.file, offset, index: header.first_index() }))
+    }
+
+    /// The entry at `index`, with the checkpoint note of its batch.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSuchEntry`] at or beyond the published size; otherwise as for reading.
+    pub fn entry(&self, index: u64) -> Result<(LoggedEntry, Vec<u8>), ReadError> {
+        let no_such = ReadError::NoSuchEntry { index, size: self.size() };
+        if index >= self.size() {
+            return Err(no_such);
+        }
+        let start = self.position_of(index)?.unwrap_or(Position::START);
+        let mut found = None;
+        self.for_each_frame::<ReadError>(start, |location, frame| {
+            if location.next_index() <= index {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let place = usize::try_from(index - frame.first_index()).expect("a batch holds at most 4,096");
+            let bytes = frame.entries().nth(place).expect("the frame covers the index");
+            found = Some((LoggedEntry::from_bytes(index, bytes)?, frame.note().to_vec()));
+            Ok(ControlFlow::Break(()))
+        })?;
+        found.ok_or(no_such)
+    }
+}

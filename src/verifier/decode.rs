@@ -1,0 +1,342 @@
+//! A group of frames to entries, leaf hashes and checked signatures, on all cores.
+//!
+//! Everything here is about one entry or one note alone. What it takes several of (chain, tree,
+//! order of time, rules) is [`super::replay`]'s. The group bounds memory: some thousand entries.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use rayon::prelude::*;
+
+use crate::codec::CodecError;
+use crate::event::body::{Body, Event, EventError};
+use crate::hash::Hash;
+use crate::log::entry::Entry;
+use crate::note::checkpoint::{Checkpoint, CheckpointNote, Origin};
+use crate::note::vkey::VerifierKey;
+use crate::signing::envelope::Envelope;
+use crate::signing::public_key::PublicKey;
+use crate::signing::verify::{AuditItem, CheckedKey, KeyDefect, audit_batch};
+use crate::store::frame::Frame;
+use crate::time::Timestamp;
+
+use super::finding::Finding;
+
+/// Signatures that one thread checks at a time: the size from which a batch equation gains nothing
+/// more.
+const SIGNATURES_AT_ONCE: usize = 1024;
+/// Entries that one thread decodes at a time, at least.
+const ENTRIES_AT_ONCE: usize = 64;
+/// How many keys are remembered as checked. A log that uses more pays for checking some again.
+const KEYS_MAX: usize = 65_536;
+
+/// What checkpoints are checked against.
+#[derive(Debug, Clone)]
+pub(super) struct Expected {
+    /// The log's name, where the trust root or entry 0 says it.
+    pub(super) origin: Option<Origin>,
+    /// The log's key, from the same place.
+    pub(super) log_key: Option<VerifierKey>,
+}
+
+/// A batch, each part of it checked alone.
+pub(super) struct DecodedBatch {
+    pub(super) first_index: u64,
+    pub(super) entries: Vec<DecodedEntry>,
+    /// None where it is no checkpoint note: said among `findings`.
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) note: Vec<u8>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// An entry, checked alone.
+pub(super) struct DecodedEntry {
+    pub(super) leaf_hash: Hash,
+    /// None where the bytes are no canonical entry.
+    pub(super) place: Option<Place>,
+    /// None where the event cannot be read, or a signature on it is not valid.
+    pub(super) event: Option<Event>,
+    /// Why there is no event.
+    pub(super) unread: Option<Unread>,
+    /// The keys on the envelope, ascending.
+    pub(super) signers: Vec<PublicKey>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// What an entry says about its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) index: u64,
+    pub(super) previous: Hash,
+    pub(super) recorded_at: Timestamp,
+}
+
+/// Why an entry is not judged by the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Nobody can say what it did: rules cannot be judged behind it either.
+    Unknown,
+    /// Its authors' signatures are not valid: it did nothing.
+    NotAuthentic,
+}
+
+/// Keys whose conditions were checked, once for each.
+#[derive(Debug, Default)]
+pub(super) struct KeyCache(RwLock<HashMap<PublicKey, Result<CheckedKey, KeyDefect>>>);
+
+impl KeyCache {
+    fn check(&self, key: &PublicKey) -> Result<CheckedKey, KeyDefect> {
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return known.clone();
+        }
+        let checked = CheckedKey::new(key);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < KEYS_MAX {
+            known.insert(*key, checked.clone());
+        }
+        checked
+    }
+}
+
+/// How signatures are checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SignatureChecks<'a> {
+    pub(super) keys: &'a KeyCache,
+    /// Whether each is checked strictly as well.
+    pub(super) strict: bool,
+}
+
+/// Decodes and checks a group of frames.
+pub(super) fn decode_group(
+    frames: &[Frame],
+    expected: &Expected,
+    checks: SignatureChecks<'_>,
+) -> Vec<DecodedBatch> {
+    let places: Vec<(u64, &[u8])> =
+        frames.iter().flat_map(|frame| (frame.view().first_index()..).zip(frame.view().entries())).collect();
+    let (entries, batches) = rayon::join(
+        || decode_entries(&places, checks),
+        || frames.par_iter().map(|frame| decode_batch(frame, expected)).collect::<Vec<_>>(),
+    );
+    let mut entries = entries.into_iter();
+    let with_entries = |(mut batch, frame): (DecodedBatch, &Frame)| {
+        batch.entries = entries.by_ref().take(frame.view().count() as usize).collect();
+        batch
+    };
+    batches.into_iter().zip(frames).map(with_entries).collect()
+}
+
+/// What entry 0 says about the ledger: its id, and what created it, where it can be read.
+pub(super) fn decode_founding(bytes: &[u8]) -> (Hash, Option<(String, PublicKey)>) {
+    let created = Entry::from_bytes(bytes)
+        .ok()
+        .and_then(|entry| Event::from_bytes(entry.envelope.event()).ok())
+        .and_then(|event| match event.body {
+            Body::LedgerCreated(created) => Some((created.origin.to_string(), created.log_key)),
+            _ => None,
+        });
+    (Entry::leaf_hash(bytes), created)
+}
+
+fn decode_entries(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<DecodedEntry> {
+    let decoded: Vec<(DecodedEntry, Vec<SignatureCheck>)> = places
+        .par_iter()
+        .with_min_len(ENTRIES_AT_ONCE)
+        .map(|(index, bytes)| decode_entry(*index, bytes, checks))
+        .collect();
+    let mut entries = Vec::with_capacity(decoded.len());
+    let mut waiting = Vec::with_capacity(decoded.len());
+    for (entry_position, (entry, signatures)) in decoded.into_iter().enumerate() {
+        waiting.extend(signatures.into_iter().map(|check| (entry_position, check)));
+        entries.push(entry);
+    }
+    for (waiting_position, reason) in bad_signatures(&waiting) {
+        let (entry_position, check) = &waiting[waiting_position];
+        let (index, _) = places[*entry_position];
+        let entry = &mut entries[*entry_position];
+        // A signature that fails fails strictly too: said once.
+        entry.findings.retain(
+            |finding| !matches!(finding, Finding::SignatureNotStrict { key, .. } if *key == check.key),
+        );
+        entry.findings.push(Finding::SignatureAuthor { index, key: check.key, reason });
+        entry.not_authentic();
+    }
+    entries
+}
+
+impl DecodedEntry {
+    /// What it says was not said by those who seem to have said it.
+    fn not_authentic(&mut self) {
+        if self.event.take().is_some() {
+            self.unread = Some(Unread::NotAuthentic);
+        }
+    }
+}
+
+/// A signature that waits for its batch.
+struct SignatureCheck {
+    key: PublicKey,
+    item: AuditItem,
+}
+
+/// The signatures that fail, by their place, in order.
+fn bad_signatures(waiting: &[(usize, SignatureCheck)]) -> Vec<(usize, String)> {
+    let check_chunk = |(chunk_position, chunk): (usize, &[(usize, SignatureCheck)])| {
+        let items: Vec<AuditItem> = chunk.iter().map(|(_, check)| check.item.clone()).collect();
+        let first = chunk_position * SIGNATURES_AT_ONCE;
+        audit_batch(&items)
+            .into_iter()
+            .map(|bad| (first + bad.position, bad.defect.to_string()))
+            .collect::<Vec<_>>()
+    };
+    waiting.par_chunks(SIGNATURES_AT_ONCE).enumerate().flat_map_iter(check_chunk).collect()
+}
+
+fn decode_entry(
+    index: u64,
+    bytes: &[u8],
+    checks: SignatureChecks<'_>,
+) -> (DecodedEntry, Vec<SignatureCheck>) {
+    let mut decoded = DecodedEntry {
+        leaf_hash: Entry::leaf_hash(bytes),
+        place: None,
+        event: None,
+        unread: None,
+        signers: Vec::new(),
+        findings: Vec::new(),
+    };
+    let entry = match Entry::from_bytes(bytes) {
+        Ok(entry) => entry,
+        Err(error) => {
+            decoded.findings.push(Finding::EntryNotCanonical { index, reason: error.to_string() });
+            decoded.unread = Some(Unread::Unknown);
+            return (decoded, Vec::new());
+        }
+    };
+    let Entry { previous, recorded_at, state_root, envelope, .. } = &entry;
+    decoded.place = Some(Place { index: entry.index, previous: *previous, recorded_at: *recorded_at });
+    if state_root.is_some() {
+        decoded.findings.push(Finding::EntryStateRoot { index });
+    }
+    match Event::from_bytes(envelope.event()) {
+        Ok(event) => decoded.event = Some(event),
+        Err(error) => {
+            decoded.findings.push(unread_event(index, &error));
+            decoded.unread = Some(Unread::Unknown);
+        }
+    }
+    let signatures = decode_signatures(index, envelope, checks, &mut decoded);
+    (decoded, signatures)
+}
+
+fn decode_signatures(
+    index: u64,
+    envelope: &Envelope,
+    checks: SignatureChecks<'_>,
+    decoded: &mut DecodedEntry,
+) -> Vec<SignatureCheck> {
+    let message = envelope.signing_bytes();
+    let mut waiting = Vec::with_capacity(envelope.signatures().len());
+    for author in envelope.signatures() {
+        let key = author.key;
+        decoded.signers.push(key);
+        match checks.keys.check(&key) {
+            Err(defect) => {
+                decoded.findings.push(Finding::KeyUnfit { index, key, reason: defect.to_string() });
+                decoded.not_authentic();
+            }
+            Ok(checked) => {
+                if checks.strict && checked.verify_strict(&message, &author.signature).is_err() {
+                    decoded.findings.push(Finding::SignatureNotStrict { index, key });
+                }
+                let item = AuditItem::new(&checked, &message, &author.signature);
+                waiting.push(SignatureCheck { key, item });
+            }
+        }
+    }
+    waiting
+}
+
+/// An event that cannot be read: by nobody, or by a later program. A word that is added to one of
+/// the closed lists of an event shows as an unknown variant (of a type without parameters: an
+/// option's tag is no word).
+fn unread_event(index: u64, error: &EventError) -> Finding {
+    let reason = error.to_string();
+    let unknown_word = matches!(
+        error,
+        EventError::Codec(CodecError::UnknownVariant { what, .. }) if !what.ends_with('>')
+    );
+    if error.needs_upgrade() || unknown_word {
+        Finding::EventNewer { index, reason }
+    } else {
+        Finding::EventNotCanonical { index, reason }
+    }
+}
+
+/// The batch's checkpoint note; the entries come from elsewhere.
+fn decode_batch(frame: &Frame, expected: &Expected) -> DecodedBatch {
+    let view = frame.view();
+    let mut findings = Vec::new();
+    // The checkpoint is spoken of by the last entry it covers.
+    let index = view.next_index() - 1;
+    let checkpoint = match CheckpointNote::parse_unverified(view.note()) {
+        Ok(note) => {
+            check_note(index, &note, view.note(), expected, &mut findings);
+            Some(note.checkpoint().clone())
+        }
+        Err(error) => {
+            findings.push(Finding::CheckpointNotCanonical { index, reason: error.to_string() });
+            None
+        }
+    };
+    DecodedBatch {
+        first_index: view.first_index(),
+        entries: Vec::new(),
+        checkpoint,
+        note: view.note().to_vec(),
+        findings,
+    }
+}
+
+/// All that a note shows by itself: form, origin, the log key's one signature.
+fn check_note(
+    index: u64,
+    note: &CheckpointNote,
+    bytes: &[u8],
+    expected: &Expected,
+    findings: &mut Vec<Finding>,
+) {
+    let checkpoint = note.checkpoint();
+    let not_canonical = |reason: &str| Finding::CheckpointNotCanonical { index, reason: reason.to_owned() };
+    if note.note().encode() != bytes {
+        findings.push(not_canonical("its bytes are not in canonical form"));
+    }
+    if !checkpoint.extensions().is_empty() {
+        findings.push(not_canonical("it has extension lines; the log writes none"));
+    }
+    if let Some(origin) = &expected.origin
+        && checkpoint.origin() != origin
+    {
+        findings.push(Finding::CheckpointOrigin {
+            index,
+            actual: checkpoint.origin().to_string(),
+            expected: origin.to_string(),
+        });
+    }
+    if let Some(reason) = expected.log_key.as_ref().and_then(|key| log_signature_defect(note, key)) {
+        findings.push(Finding::CheckpointSignature { index, reason });
+    }
+    let lines = note.note().signatures().len();
+    if lines > 1 {
+        findings.push(Finding::CheckpointExtraSignature { index, lines });
+    }
+}
+
+/// What is wrong with the log key's signature on a note, if anything is.
+pub(super) fn log_signature_defect(note: &CheckpointNote, log_key: &VerifierKey) -> Option<String> {
+    match note.note().verify_with(log_key) {
+        Err(error) => Some(error.to_string()),
+        Ok(0) => Some(format!("it is not signed by the log key {log_key}")),
+        Ok(_) => None,
+    }
+}

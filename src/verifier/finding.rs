@@ -1,0 +1,280 @@
+//! Everything that a verification can find, in one list: code, class, facts and prose
+//! (docs/auditing.md, "Findings").
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+use crate::hash::Hash;
+use crate::lifecycle::refusal::Refusal;
+use crate::signing::public_key::PublicKey;
+use crate::time::Timestamp;
+use crate::words::words;
+
+words! {
+    /// What a finding means for the verdict.
+    Class, "a class of findings" {
+        /// Bytes, hashes or signatures are wrong.
+        Tampered = "tampered",
+        /// Authentic, and against the rules.
+        Violation = "violation",
+        /// Beyond what this program can judge; nothing is known to be wrong.
+        Unclear = "unclear",
+        /// Worth knowing; decides nothing.
+        Remark = "remark",
+    }
+}
+
+macro_rules! findings {
+    ($(
+        $(#[$meta:meta])*
+        $variant:ident { $($field:ident: $type:ty),* $(,)? } = $code:literal, $class:ident;
+    )+) => {
+        /// Something that a verification found. [`Finding::code`] is stable; the fields are the facts.
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        #[expect(missing_docs, reason = "each variant's message says what its fields are")]
+        pub enum Finding {
+            $($(#[$meta])* $variant { $($field: $type),* },)+
+            /// A rule says no to an authentic entry: the code is `rule.` and the refusal's.
+            #[error("entry {index}: {refusal}")]
+            Rule { index: u64, refusal: Box<Refusal> },
+        }
+
+        impl Finding {
+            /// Every code but those of rules, which are `rule.` before each of [`Refusal::CODES`].
+            pub const CODES: &'static [&'static str] = &[$($code),+];
+
+            /// The stable code.
+            #[must_use]
+            pub fn code(&self) -> Cow<'static, str> {
+                match self {
+                    $(Self::$variant { .. } => Cow::Borrowed($code),)+
+                    Self::Rule { refusal, .. } => Cow::Owned(format!("rule.{}", refusal.code())),
+                }
+            }
+
+            /// What it means for the verdict.
+            #[must_use]
+            pub const fn class(&self) -> Class {
+                match self {
+                    $(Self::$variant { .. } => Class::$class,)+
+                    Self::Rule { refusal, .. } if refusal.needs_upgrade() => Class::Unclear,
+                    Self::Rule { .. } => Class::Violation,
+                }
+            }
+
+            /// The facts, by name.
+            fn facts(&self) -> Map<String, Value> {
+                let mut facts = Map::new();
+                match self {
+                    $(Self::$variant { $($field),* } => {
+                        $(facts.insert(stringify!($field).into(), json!($field));)*
+                    })+
+                    Self::Rule { index, .. } => {
+                        facts.insert("index".into(), json!(index));
+                    }
+                }
+                facts
+            }
+        }
+    };
+}
+
+findings! {
+    // Frames.
+    /// The bytes where a frame belongs are no sound frame.
+    #[error("log file {file:020}, offset {offset}, where entry {index} belongs: {reason}")]
+    FrameDamaged { index: u64, file: u64, offset: u64, reason: String } = "frame.damaged", Tampered;
+    /// A sound frame stands where one with a lower index belongs.
+    #[error("log file {file:020}, offset {offset}: a frame begins with entry {actual} where entry {index} belongs: batches are missing")]
+    FrameMissing { index: u64, file: u64, offset: u64, actual: u64 } = "frame.missing", Tampered;
+    /// A sound frame whose entries come too late: doubled, or out of order. It is skipped.
+    #[error("log file {file:020}, offset {offset}: a frame begins with entry {actual} where entry {index} belongs: doubled, or out of order")]
+    FrameMisplaced { index: u64, file: u64, offset: u64, actual: u64 } = "frame.misplaced", Tampered;
+    /// A whole frame of a later version.
+    #[error("the batch of entry {index} is a frame of version {version}, which this program cannot read: upgrade it")]
+    FrameNewer { index: u64, version: u32 } = "frame.newer", Unclear;
+    /// A log file's name doesn't continue the log.
+    #[error("the log goes on in file {file:020} where entry {index} belongs: a file is missing, or misnamed")]
+    LogFileName { index: u64, file: u64 } = "log.file_name", Tampered;
+    /// Entries that could not be read; what rests on them was not checked.
+    #[error("entries from {index} {} could not be read: the chain and the tree roots behind them could not be checked", until_words(*until))]
+    LogUnread { index: u64, until: Option<u64> } = "log.unread", Tampered;
+    /// There is no entry at all.
+    #[error("the log holds no entry, not even the one that creates the ledger")]
+    LogEmpty {} = "log.empty", Tampered;
+    /// Nothing says which key signs checkpoints.
+    #[error("no log key is known: entry 0 names none that can check signatures, and no trust root was given; checkpoint signatures were not checked")]
+    LogKeyUnknown {} = "log_key.unknown", Tampered;
+
+    // Entries.
+    /// The bytes are no canonical entry.
+    #[error("entry {index}: {reason}")]
+    EntryNotCanonical { index: u64, reason: String } = "entry.not_canonical", Tampered;
+    /// The entry says that it stands elsewhere.
+    #[error("entry {index}: it says that it is entry {actual}")]
+    EntryIndex { index: u64, actual: u64 } = "entry.index", Tampered;
+    /// The chain is broken.
+    #[error("entry {index}: previous hash is {actual}, expected {expected}")]
+    EntryPrevious { index: u64, actual: Hash, expected: Hash } = "entry.previous", Tampered;
+    /// A field that a later version fills.
+    #[error("entry {index}: it holds a state root, which this program cannot check: upgrade it")]
+    EntryStateRoot { index: u64 } = "entry.state_root", Unclear;
+    /// Recorded time goes back.
+    #[error("entry {index}: recorded at {recorded_at}, before the entry above it ({previous})")]
+    TimeDecreases { index: u64, recorded_at: Timestamp, previous: Timestamp } = "time.decreases", Violation;
+
+    // Events and their authors.
+    /// The bytes are no canonical event.
+    #[error("entry {index}: {reason}")]
+    EventNotCanonical { index: u64, reason: String } = "event.not_canonical", Tampered;
+    /// An event of a later version.
+    #[error("entry {index}: {reason}")]
+    EventNewer { index: u64, reason: String } = "event.newer", Unclear;
+    /// An author's signature fails.
+    #[error("entry {index}: the signature by {key} is not valid: {reason}")]
+    SignatureAuthor { index: u64, key: PublicKey, reason: String } = "signature.author", Tampered;
+    /// A signature under a key for which signatures prove nothing.
+    #[error("entry {index}: the signature by {key} cannot count: {reason}")]
+    KeyUnfit { index: u64, key: PublicKey, reason: String } = "key.unfit", Tampered;
+    /// A signature that the strict rule refuses and the audit rule accepts.
+    #[error("entry {index}: the signature by {key} passes the audit rule and not the strict one: other tools may refuse it")]
+    SignatureNotStrict { index: u64, key: PublicKey } = "signature.not_strict", Remark;
+
+    // Checkpoints. `index` is that of the batch's last entry.
+    /// The note of a batch is not what a canonical encoder writes.
+    #[error("checkpoint after entry {index}: {reason}")]
+    CheckpointNotCanonical { index: u64, reason: String } = "checkpoint.not_canonical", Tampered;
+    /// Another log's name.
+    #[error("checkpoint after entry {index}: its origin is `{actual}`, expected `{expected}`")]
+    CheckpointOrigin { index: u64, actual: String, expected: String } = "checkpoint.origin", Tampered;
+    /// Not the size of the log there.
+    #[error("checkpoint after entry {index}: its size is {actual}, expected {expected}")]
+    CheckpointSize { index: u64, actual: u64, expected: u64 } = "checkpoint.size", Tampered;
+    /// Not the root of the entries so far. Said once for a run of checkpoints.
+    #[error("checkpoint after entry {index}: its root is {actual}, the entries give {expected}{}", run_words(*checkpoints))]
+    CheckpointRoot { index: u64, actual: Hash, expected: Hash, checkpoints: u64 } = "checkpoint.root", Tampered;
+    /// The log key's signature fails or is missing.
+    #[error("checkpoint after entry {index}: {reason}")]
+    CheckpointSignature { index: u64, reason: String } = "checkpoint.signature", Tampered;
+    /// More signature lines than the one of the log key.
+    #[error("checkpoint after entry {index}: it bears {lines} signature lines; the log writes exactly one")]
+    CheckpointExtraSignature { index: u64, lines: usize } = "checkpoint.extra_signature", Tampered;
+
+    // Head.
+    /// `head` tells nothing.
+    #[error("`head` cannot be read: both slots are bad, or its first write did not end; nothing tells which size was published")]
+    HeadUnreadable {} = "head.unreadable", Tampered;
+    /// There is no `head`.
+    #[error("`head` is missing or empty, and the log is not: nothing tells which size was published")]
+    HeadMissing {} = "head.missing", Tampered;
+    /// One slot is bad, and the log goes on behind what the other one says.
+    #[error("one slot of `head` is bad, by an interrupted write or by somebody's hand, and the log goes on behind the {size} entries that the other slot covers: opening the ledger for writing heals it; until then nothing tells which size was published")]
+    HeadTorn { size: u64 } = "head.torn", Unclear;
+    /// One slot is bad, and nothing hangs on it.
+    #[error("one slot of `head` is bad; the other one covers the whole log of {size} entries")]
+    HeadSlotBad { size: u64 } = "head.slot_bad", Remark;
+    /// `head` is of a later version.
+    #[error("`head` is of version {version}, which this program cannot read: upgrade it")]
+    HeadNewer { version: u32 } = "head.newer", Unclear;
+    /// `head` doesn't fit the log.
+    #[error("`head` publishes size {size}: {reason}")]
+    HeadDisagrees { size: u64, reason: String } = "head.disagrees", Tampered;
+    /// Entries are gone that were published.
+    #[error("the log has {size} entries, and `head` published {published}: entries are gone")]
+    LogShorterThanHead { size: u64, published: u64 } = "log.shorter_than_head", Tampered;
+
+    // The trust root.
+    /// Another log's name.
+    #[error("the ledger's origin is `{actual}`, the trust root pins `{expected}`")]
+    TrustOrigin { actual: String, expected: String } = "trust.origin", Tampered;
+    /// Another entry 0.
+    #[error("the ledger id is {actual}, the trust root pins {expected}: another ledger, or one rewritten from its beginning")]
+    TrustLedgerId { actual: Hash, expected: Hash } = "trust.ledger_id", Tampered;
+    /// Another log key.
+    #[error("entry 0 names the log key {actual}, the trust root pins {expected}")]
+    TrustLogKey { actual: PublicKey, expected: PublicKey } = "trust.log_key", Tampered;
+
+    // Earlier checkpoints.
+    /// Another log's name.
+    #[error("earlier checkpoint {name}: its origin is `{actual}`, this log's is `{expected}`")]
+    AnchorOrigin { name: String, actual: String, expected: String } = "anchor.origin", Tampered;
+    /// Not signed by this log's key.
+    #[error("earlier checkpoint {name}: {reason}")]
+    AnchorSignature { name: String, reason: String } = "anchor.signature", Tampered;
+    /// The log had another content at that size.
+    #[error("earlier checkpoint {name}: at size {size} it has the root {expected}, and the log now gives {actual}: history was rewritten")]
+    AnchorRoot { name: String, size: u64, actual: Hash, expected: Hash } = "anchor.root", Tampered;
+    /// Entries are gone that were published.
+    #[error("earlier checkpoint {name}: the log has {size} entries, and {published} were published: entries are gone")]
+    LogShorterThanCheckpoint { name: String, published: u64, size: u64 } = "log.shorter_than_checkpoint", Tampered;
+}
+
+impl Finding {
+    /// Every code that can occur, those of rules included.
+    pub fn all_codes() -> impl Iterator<Item = String> {
+        let own = Self::CODES.iter().map(|code| (*code).to_owned());
+        own.chain(Refusal::CODES.iter().map(|code| format!("rule.{code}")))
+    }
+
+    /// The entry that it is about; none where it is about the log as a whole.
+    #[must_use]
+    pub fn index(&self) -> Option<u64> {
+        self.facts().get("index").and_then(Value::as_u64)
+    }
+}
+
+impl Serialize for Finding {
+    /// `code`, `class`, `index`, `message`, `facts`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("code", &self.code())?;
+        map.serialize_entry("class", &self.class())?;
+        map.serialize_entry("index", &self.index())?;
+        map.serialize_entry("message", &self.to_string())?;
+        map.serialize_entry("facts", &self.facts())?;
+        map.end()
+    }
+}
+
+/// How many findings of one code are kept: enough to see where and how; a log of millions of
+/// entries must not fill the memory with what one bad byte may cause.
+pub const FINDINGS_PER_CODE_MAX: u64 = 1_000;
+
+/// Findings as they come in.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    kept: Vec<Finding>,
+    counts: BTreeMap<Cow<'static, str>, u64>,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, finding: Finding) {
+        let count = self.counts.entry(finding.code()).or_default();
+        *count += 1;
+        if *count <= FINDINGS_PER_CODE_MAX {
+            self.kept.push(finding);
+        }
+    }
+
+    /// The findings kept, by entry and code, those about the whole log first; and how many there
+    /// were of each code.
+    pub(super) fn into_parts(mut self) -> (Vec<Finding>, BTreeMap<Cow<'static, str>, u64>) {
+        self.kept.sort_by_cached_key(|finding| (finding.index(), finding.code()));
+        (self.kept, self.counts)
+    }
+}
+
+fn until_words(until: Option<u64>) -> String {
+    until.map_or_else(|| "on".to_owned(), |until| format!("to {}", until.saturating_sub(1)))
+}
+
+fn run_words(checkpoints: u64) -> String {
+    match checkpoints {
+        0 | 1 => String::new(),
+        more => format!("; the {} checkpoints after it disagree too", more - 1),
+    }
+}

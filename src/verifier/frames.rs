@@ -1,0 +1,239 @@
+//! The log's frames in order, and on behind damage.
+//!
+//! [`Scanner`] stops at the first place that is not sound. An audit goes on: it says what is wrong
+//! there, looks for the next whole frame by its magic, and says which entries lie between. What is
+//! found behind damage proves nothing by being found; it is checked like everything else.
+
+use crate::store::batch_log::{BatchSource, FrameLocation, LogFile, Position, StoreError};
+use crate::store::frame::{
+    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, FRAME_MAGIC, Frame, FrameError, FrameHeader, FrameView,
+};
+use crate::store::scan::{Damage, DamageReason, ScanError, Scanner, read_header};
+
+use super::finding::Finding;
+
+/// How many bytes are read in all at places where the magic was found, to see whether a frame is
+/// whole there. It bounds what a file full of false magics can cost, at about a second.
+const SEARCH_BYTES_MAX: u64 = 1 << 30;
+/// How much is searched for the magic at once.
+const SEARCH_WINDOW_BYTES: usize = 1 << 16;
+
+/// What comes next in the log.
+pub(super) enum Step {
+    /// A sound frame.
+    Frame(Frame),
+    /// Something is wrong with frames or files.
+    Found(Finding),
+    /// Entries could not be read.
+    Gap {
+        /// The first index that is not there.
+        from: u64,
+        /// The first one behind it that is, or the published size; none where nothing tells.
+        until: Option<u64>,
+        /// False where the entries are whole, and for a later program to read.
+        is_damage: bool,
+    },
+}
+
+/// A walk over all frames up to a size.
+pub(super) struct Frames<'s> {
+    source: &'s dyn BatchSource,
+    scanner: Scanner<'s>,
+    /// No frame counts whose first index is this or above.
+    until: u64,
+    /// What damage leads to, newest last: handed out before the scan goes on.
+    pending: Vec<Step>,
+    /// Set where nothing can be read behind damage.
+    ended: bool,
+    search_bytes_left: u64,
+}
+
+impl<'s> Frames<'s> {
+    /// All frames of `source` whose first index lies below `until`.
+    pub(super) fn new(source: &'s dyn BatchSource, until: u64) -> Result<Self, StoreError> {
+        let scanner = scanner(source, Position::START, until)?;
+        Ok(Self {
+            source,
+            scanner,
+            until,
+            pending: Vec::new(),
+            ended: false,
+            search_bytes_left: SEARCH_BYTES_MAX,
+        })
+    }
+
+    /// The index of the entry that belongs next: at the end, the log's size as far as it was read.
+    pub(super) const fn next_index(&self) -> u64 {
+        self.scanner.position().index
+    }
+
+    /// Whether a sound frame stands where this walk ended.
+    pub(super) fn goes_on(&self) -> Result<bool, StoreError> {
+        let mut behind = scanner(self.source, self.scanner.position(), u64::MAX)?;
+        match behind.next_frame() {
+            Some(Err(ScanError::Store(error))) => Err(error),
+            next => Ok(matches!(next, Some(Ok(_)))),
+        }
+    }
+
+    /// The next step; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Step>, StoreError> {
+        loop {
+            if let Some(step) = self.pending.pop() {
+                return Ok(Some(step));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.scanner.next_frame() {
+                None => return Ok(None),
+                Some(Ok(located)) => return Ok(Some(Step::Frame(Frame::from(located.frame)))),
+                Some(Err(ScanError::Store(error))) => return Err(error),
+                Some(Err(ScanError::Damage(damage))) => {
+                    let mut steps = Vec::new();
+                    self.go_on_behind(&damage, &mut steps)?;
+                    steps.reverse();
+                    self.pending = steps;
+                }
+            }
+        }
+    }
+
+    /// Says what is wrong at `damage`, and moves on to the next whole frame that belongs behind it.
+    fn go_on_behind(&mut self, damage: &Damage, steps: &mut Vec<Step>) -> Result<(), StoreError> {
+        let at = damage.position();
+        if let Some(version) = damage.newer_version() {
+            return self.skip_newer(at, version, steps);
+        }
+        let (index, file, offset) = (at.index, at.file, at.offset);
+        let mut search_from = at;
+        match damage.reason() {
+            DamageReason::Frame(error) => {
+                let reason = error.to_string();
+                steps.push(Step::Found(Finding::FrameDamaged { index, file, offset, reason }));
+                search_from.offset += 1;
+            }
+            DamageReason::FileName { actual } => {
+                steps.push(Step::Found(Finding::LogFileName { index, file: *actual }));
+                search_from = Position { file: *actual, offset: 0, index };
+            }
+            // Whether frames are missing or doubled, the search says: it begins with this frame.
+            DamageReason::Index { .. } => {}
+            // Said of a log's tail by those who write; a scan doesn't say it.
+            DamageReason::Straddles { .. } => {}
+        }
+        let found = self.search(search_from, steps)?;
+        let from = at.index;
+        match found {
+            Some(found) => {
+                if let DamageReason::Index { actual } = damage.reason()
+                    && *actual > index
+                {
+                    steps.push(Step::Found(Finding::FrameMissing { index, file, offset, actual: *actual }));
+                }
+                if found.index > from {
+                    steps.push(Step::Gap { from, until: Some(found.index), is_damage: true });
+                }
+                self.scanner = scanner(self.source, found, self.until)?;
+            }
+            None => {
+                // Doubled frames at the very end leave nothing unread.
+                let trailing = matches!(damage.reason(), DamageReason::Index { actual } if *actual < index);
+                if !trailing {
+                    let until = Some(self.until).filter(|&until| until != u64::MAX);
+                    steps.push(Step::Gap { from, until, is_damage: true });
+                }
+                self.ended = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A whole frame of a later version: its header tells how far it goes.
+    fn skip_newer(&mut self, at: Position, version: u32, steps: &mut Vec<Step>) -> Result<(), StoreError> {
+        steps.push(Step::Found(Finding::FrameNewer { index: at.index, version }));
+        let header = match read_header(self.source, at) {
+            Ok(header) => header,
+            Err(ScanError::Store(error)) => return Err(error),
+            Err(ScanError::Damage(_)) => unreachable!("the scan has read this header"),
+        };
+        let end = FrameLocation::new(at, &header).end();
+        steps.push(Step::Gap { from: at.index, until: Some(end.index), is_damage: false });
+        self.scanner = scanner(self.source, end, self.until)?;
+        Ok(())
+    }
+
+    /// The next whole frame from `from` on whose first index is `from.index` or above, and below
+    /// the end. Whole frames with a lower index are named and skipped.
+    fn search(&mut self, from: Position, steps: &mut Vec<Step>) -> Result<Option<Position>, StoreError> {
+        let files = self.source.files()?;
+        for file in files.iter().filter(|file| file.first_index >= from.file) {
+            let mut offset = if file.first_index == from.file { from.offset } else { 0 };
+            while let Some(candidate) = self.find_magic(file, offset)? {
+                let at = Position { file: file.first_index, offset: candidate, index: from.index };
+                self.search_bytes_left = self.search_bytes_left.saturating_sub(SEARCH_WINDOW_BYTES as u64);
+                if self.search_bytes_left == 0 {
+                    return Ok(None);
+                }
+                let Some(header) = self.whole_frame(file, candidate)? else {
+                    offset = candidate + 1;
+                    continue;
+                };
+                if header.first_index() >= self.until {
+                    return Ok(None);
+                }
+                if header.first_index() >= from.index {
+                    return Ok(Some(Position { index: header.first_index(), ..at }));
+                }
+                steps.push(Step::Found(Finding::FrameMisplaced {
+                    index: from.index,
+                    file: at.file,
+                    offset: at.offset,
+                    actual: header.first_index(),
+                }));
+                offset = candidate + u64::from(header.length());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where in `file` the magic stands, from `offset` on.
+    fn find_magic(&self, file: &LogFile, mut offset: u64) -> Result<Option<u64>, StoreError> {
+        let mut window = vec![0; SEARCH_WINDOW_BYTES];
+        loop {
+            let count = self.source.read_at(file.first_index, offset, &mut window)?;
+            let bytes = &window[..count];
+            if let Some(place) = bytes.windows(FRAME_MAGIC.len()).position(|part| part == FRAME_MAGIC) {
+                return Ok(Some(offset + place as u64));
+            }
+            if count < FRAME_MAGIC.len() {
+                return Ok(None);
+            }
+            // The magic may stand across the window's end.
+            offset += (count - (FRAME_MAGIC.len() - 1)) as u64;
+        }
+    }
+
+    /// The header of the whole frame, of this version or a later one, at `offset`, if one is there.
+    fn whole_frame(&mut self, file: &LogFile, offset: u64) -> Result<Option<FrameHeader>, StoreError> {
+        let mut start = [0; FRAME_HEADER_BYTES];
+        let count = self.source.read_at(file.first_index, offset, &mut start)?;
+        let Ok(header) = FrameHeader::parse(&start[..count]) else { return Ok(None) };
+        let length = header.length() as usize;
+        debug_assert!(length <= FRAME_BYTES_MAX);
+        self.search_bytes_left = self.search_bytes_left.saturating_sub(length as u64);
+        let mut bytes = vec![0; length];
+        let count = self.source.read_at(file.first_index, offset, &mut bytes)?;
+        Ok(match FrameView::parse(&bytes[..count]) {
+            Ok(_) | Err(FrameError::Version(_)) => Some(header),
+            Err(_) => None,
+        })
+    }
+}
+
+fn scanner(source: &dyn BatchSource, from: Position, until: u64) -> Result<Scanner<'_>, StoreError> {
+    Scanner::new(source, from, until).map_err(|error| match error {
+        ScanError::Store(error) => error,
+        ScanError::Damage(_) => unreachable!("beginning a scan reads no frame"),
+    })
+}

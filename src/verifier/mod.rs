@@ -1,0 +1,23 @@
+//! The auditor: walks a log from its bytes alone, trusts nobody, and reports everything it finds.
+//!
+//! It shares the format and the rules with the writer, and none of the writer's code: it opens
+//! nothing in `index/`, and reaches neither `ledger` nor a network (DESIGN.md, "The house"). The
+//! way of the data (docs/auditing.md):
+//!
+//! | module | does |
+//! |---|---|
+//! | [`verify`] | decides the order, and keeps two groups of batches in flight |
+//! | `frames` | frames in order, and on behind damage |
+//! | `decode` | a group of frames to entries, leaf hashes, checked signatures: on all cores |
+//! | `replay` | chain, tree, times and rules, one entry after another |
+//! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
+//! | [`finding`] | everything that can be found, with its code and class |
+//! | [`report`] | the verdict, as JSON and as text |
+
+mod anchor;
+mod decode;
+pub mod finding;
+mod frames;
+mod replay;
+pub mod report;
+pub mod verify;

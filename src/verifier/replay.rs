@@ -1,0 +1,260 @@
+//! One entry after another: chain, tree, order of time, and the rules on a state of its own.
+//!
+//! Behind entries that could not be read, what rests on them is not guessed: no previous hash for
+//! the first entry, no roots, no rules. That is said once, by [`Finding::LogUnread`].
+
+use std::convert::Infallible;
+
+use crate::event::body::Event;
+use crate::hash::Hash;
+use crate::lifecycle::refusal::Refusal;
+use crate::lifecycle::rules::{ApplyError, Submission, apply};
+use crate::lifecycle::state::{Changes, NoSource, SeenEvent, State};
+use crate::merkle::tree::Frontier;
+use crate::signing::public_key::PublicKey;
+use crate::time::Timestamp;
+
+use super::anchor::Anchor;
+use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
+use super::finding::{Finding, Findings};
+
+/// What the walk over the entries carries along.
+pub(super) struct Replay {
+    findings: Findings,
+    anchors: Vec<Anchor>,
+    /// The size at which a batch's note is kept, to hold `head` against it.
+    head_size: Option<u64>,
+    note_at_head: Option<Vec<u8>>,
+    /// The tree so far; none behind a gap.
+    tree: Option<Frontier>,
+    /// The leaf hash of the entry before; none behind a gap.
+    previous: Option<Hash>,
+    recorded_at: Option<Timestamp>,
+    /// A run of checkpoints whose roots disagree, the first of them with its facts.
+    wrong_roots: Option<WrongRoots>,
+    rules: Rules,
+    counts: Counts,
+    newest_note: Option<Vec<u8>>,
+}
+
+/// What was gone through.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) entries: u64,
+    pub(super) batches: u64,
+    pub(super) signatures: u64,
+}
+
+/// What is left when all entries were gone through.
+pub(super) struct Replayed {
+    pub(super) findings: Findings,
+    pub(super) anchors: Vec<Anchor>,
+    pub(super) note_at_head: Option<Vec<u8>>,
+    pub(super) newest_note: Option<Vec<u8>>,
+    /// The tree's root; none behind a gap.
+    pub(super) root: Option<Hash>,
+    pub(super) recorded_at: Option<Timestamp>,
+    pub(super) rules_judged_up_to: u64,
+    pub(super) counts: Counts,
+}
+
+struct WrongRoots {
+    index: u64,
+    actual: Hash,
+    expected: Hash,
+    checkpoints: u64,
+}
+
+/// The rules' state, and how far they could be judged.
+struct Rules {
+    state: State<NoSource>,
+    /// Entries below this index were judged.
+    judged_up_to: u64,
+    stopped: bool,
+}
+
+impl Replay {
+    /// A replay from the empty log on. `anchors` are compared when their size is reached.
+    pub(super) fn new(anchors: Vec<Anchor>, head_size: Option<u64>, findings: Findings) -> Self {
+        let mut replay = Self {
+            findings,
+            anchors,
+            head_size,
+            note_at_head: None,
+            tree: Some(Frontier::new()),
+            previous: Some(Hash::ZERO),
+            recorded_at: None,
+            wrong_roots: None,
+            rules: Rules { state: State::default(), judged_up_to: 0, stopped: false },
+            counts: Counts::default(),
+            newest_note: None,
+        };
+        replay.compare_anchors();
+        replay
+    }
+
+    /// Takes what is wrong with frames.
+    pub(super) fn add(&mut self, finding: Finding) {
+        self.findings.add(finding);
+    }
+
+    /// Entries from here on could not be read.
+    pub(super) fn gap(&mut self) {
+        self.end_run_of_wrong_roots();
+        (self.tree, self.previous, self.recorded_at) = (None, None, None);
+        self.rules.stopped = true;
+    }
+
+    /// Takes the next batch.
+    pub(super) fn take(&mut self, batch: DecodedBatch) {
+        let DecodedBatch { first_index, entries, checkpoint, note, findings } = batch;
+        let next_index = first_index + entries.len() as u64;
+        self.counts.batches += 1;
+        for (index, entry) in (first_index..).zip(entries) {
+            self.take_entry(index, entry);
+        }
+        findings.into_iter().for_each(|finding| self.findings.add(finding));
+        if let Some(checkpoint) = &checkpoint {
+            self.check_size(checkpoint.size(), next_index);
+            self.check_root(*checkpoint.root(), next_index - 1);
+        }
+        if self.head_size == Some(next_index) {
+            self.note_at_head = Some(note.clone());
+        }
+        self.newest_note = Some(note);
+    }
+
+    /// Ends the replay.
+    pub(super) fn finish(mut self) -> Replayed {
+        self.end_run_of_wrong_roots();
+        Replayed {
+            findings: self.findings,
+            anchors: self.anchors,
+            note_at_head: self.note_at_head,
+            newest_note: self.newest_note,
+            root: self.tree.as_ref().map(Frontier::root),
+            recorded_at: self.recorded_at,
+            rules_judged_up_to: self.rules.judged_up_to,
+            counts: self.counts,
+        }
+    }
+
+    fn take_entry(&mut self, index: u64, entry: DecodedEntry) {
+        let DecodedEntry { leaf_hash, place, event, unread, signers, findings } = entry;
+        self.counts.entries += 1;
+        self.counts.signatures += signers.len() as u64;
+        findings.into_iter().for_each(|finding| self.findings.add(finding));
+        if let Some(place) = place {
+            self.check_place(index, place);
+        }
+        self.previous = Some(leaf_hash);
+        if let Some(tree) = &mut self.tree {
+            tree.push(leaf_hash);
+            self.compare_anchors();
+        }
+        // Where the order is not what it was, or nobody can say what an entry did, no rule can be
+        // judged behind it.
+        let in_place = place.is_some_and(|place| place.index == index);
+        match (event, place) {
+            (Some(event), Some(place)) if in_place => {
+                let at = Judged { index, leaf_hash, recorded_at: place.recorded_at, signers: &signers };
+                self.rules.judge(&event, at, &mut self.findings);
+            }
+            _ if in_place && unread == Some(Unread::NotAuthentic) => self.rules.skip(index),
+            _ => self.rules.stopped = true,
+        }
+    }
+
+    /// What an entry says of its place is so.
+    fn check_place(&mut self, index: u64, place: Place) {
+        let Place { index: actual, previous, recorded_at } = place;
+        if actual != index {
+            self.findings.add(Finding::EntryIndex { index, actual });
+        }
+        if let Some(expected) = self.previous.filter(|&expected| expected != previous) {
+            self.findings.add(Finding::EntryPrevious { index, actual: previous, expected });
+        }
+        if let Some(earlier) = self.recorded_at.filter(|&earlier| recorded_at < earlier) {
+            self.findings.add(Finding::TimeDecreases { index, recorded_at, previous: earlier });
+        }
+        self.recorded_at = Some(recorded_at);
+    }
+
+    fn check_size(&mut self, actual: u64, expected: u64) {
+        if actual != expected {
+            self.findings.add(Finding::CheckpointSize { index: expected - 1, actual, expected });
+        }
+    }
+
+    /// One changed entry changes every root behind it: a run of roots that disagree is said once.
+    fn check_root(&mut self, actual: Hash, index: u64) {
+        let Some(tree) = &self.tree else { return };
+        let expected = tree.root();
+        if actual == expected {
+            return self.end_run_of_wrong_roots();
+        }
+        let run = self.wrong_roots.get_or_insert(WrongRoots { index, actual, expected, checkpoints: 0 });
+        run.checkpoints += 1;
+    }
+
+    fn end_run_of_wrong_roots(&mut self) {
+        if let Some(WrongRoots { index, actual, expected, checkpoints }) = self.wrong_roots.take() {
+            self.findings.add(Finding::CheckpointRoot { index, actual, expected, checkpoints });
+        }
+    }
+
+    /// Holds every earlier checkpoint of the tree's present size against its root.
+    fn compare_anchors(&mut self) {
+        let Some(tree) = &self.tree else { return };
+        for anchor in self.anchors.iter_mut().filter(|anchor| anchor.is_due(tree.size())) {
+            anchor.compare(tree.root(), &mut self.findings);
+        }
+    }
+}
+
+/// An entry that is judged.
+#[derive(Clone, Copy)]
+struct Judged<'a> {
+    index: u64,
+    leaf_hash: Hash,
+    recorded_at: Timestamp,
+    signers: &'a [PublicKey],
+}
+
+impl Rules {
+    /// Judges an authentic entry in its place. One that a rule forbids changes nothing, but that
+    /// its event id is used.
+    fn judge(&mut self, event: &Event, at: Judged<'_>, findings: &mut Findings) {
+        if self.stopped {
+            return;
+        }
+        let Judged { index, leaf_hash, recorded_at, signers } = at;
+        let submission = Submission { index, leaf_hash, recorded_at, event, signers };
+        match apply(&mut self.state, &submission) {
+            Ok(changes) => self.state.commit(changes, recorded_at),
+            Err(ApplyError::Refused(refusal)) => self.refused(refusal, event, at, findings),
+            Err(ApplyError::Source(never)) => match never {},
+        }
+        self.judged_up_to = index + u64::from(!self.stopped);
+    }
+
+    fn refused(&mut self, refusal: Refusal, event: &Event, at: Judged<'_>, findings: &mut Findings) {
+        let Judged { index, recorded_at, .. } = at;
+        if !matches!(refusal, Refusal::EventIdReused { .. }) {
+            let seen = SeenEvent { entry: index, expires_at: event.header.expires_at };
+            let changes = Changes { rows: Vec::new(), seen: (event.header.event_id, seen) };
+            self.state.commit(changes, recorded_at);
+        }
+        // Without the ledger's beginning, or under rules of a later version, nothing can be judged.
+        let founded = matches!(self.state.charter(), Ok::<_, Infallible>(Some(_)));
+        self.stopped = refusal.needs_upgrade() || !founded;
+        findings.add(Finding::Rule { index, refusal: Box::new(refusal) });
+    }
+
+    /// Passes over an entry whose authors' signatures are not valid: it changes nothing.
+    const fn skip(&mut self, index: u64) {
+        if !self.stopped {
+            self.judged_up_to = index + 1;
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What a verification came to: the verdict and all it rests on, as JSON and as text.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Serialize, Serializer};
+
+use crate::hash::Hash;
+use crate::time::Timestamp;
+
+use super::finding::{Class, Finding};
+
+/// How many findings the text shows; JSON holds all that were kept.
+const FINDINGS_SHOWN_MAX: usize = 100;
+/// How many codes the line of the verdict names.
+const CODES_NAMED_MAX: usize = 6;
+
+/// What the findings come to. Tampering is named before violations, and both before what this
+/// program cannot judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is wrong.
+    Sound {
+        /// Whether a trust root says which ledger it must be.
+        anchored: bool,
+    },
+    /// Authentic, and against the rules in places.
+    Violation,
+    /// Bytes, hashes or signatures are wrong.
+    Tampered,
+    /// Written by a newer version, or not known to be whole; sound as far as it can be read.
+    CannotTell,
+}
+
+impl Verdict {
+    /// The verdict that these findings come to.
+    #[must_use]
+    pub fn of(findings: &[Finding], anchored: Anchored) -> Self {
+        let has = |class| findings.iter().any(|finding| finding.class() == class);
+        if has(Class::Tampered) {
+            Self::Tampered
+        } else if has(Class::Violation) {
+            Self::Violation
+        } else if has(Class::Unclear) {
+            Self::CannotTell
+        } else {
+            Self::Sound { anchored: anchored != Anchored::No }
+        }
+    }
+
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sound { .. } => "sound",
+            Self::Violation => "violation",
+            Self::Tampered => "tampered",
+            Self::CannotTell => "cannot_tell",
+        }
+    }
+
+    /// The program's exit code: 0 sound and anchored, 1 something is wrong, 4 sound and not
+    /// anchored, 5 cannot tell (DESIGN.md, "The command line").
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Sound { anchored: true } => 0,
+            Self::Violation | Self::Tampered => 1,
+            Self::Sound { anchored: false } => 4,
+            Self::CannotTell => 5,
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What says which ledger it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Anchored {
+    /// Nothing: any ledger could have been put in its place.
+    No,
+    /// A trust root.
+    TrustRoot {
+        /// The ledger id that it pins.
+        ledger_id: Hash,
+    },
+}
+
+/// What became of an earlier checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointOutcome {
+    /// The log extends it.
+    Matched,
+    /// The log's entries give another root at its size.
+    Disagrees,
+    /// The log ends before it, or its entries could not be read so far.
+    NotReached,
+    /// It is not a checkpoint of this log.
+    NotThisLog,
+}
+
+/// An earlier checkpoint and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckpointReport {
+    /// What it is called.
+    pub name: String,
+    /// Its tree size.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+    /// What became of it.
+    pub outcome: CheckpointOutcome,
+}
+
+/// What a verification came to. Serialized, it is the JSON of `rollbook verify --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// What the findings come to.
+    pub verdict: Verdict,
+    /// What says which ledger it must be.
+    pub anchored: Anchored,
+    /// The log's name, pinned or as entry 0 says; none where neither tells.
+    pub origin: Option<String>,
+    /// The leaf hash of entry 0, where it could be read.
+    pub ledger_id: Option<Hash>,
+    /// The vkey that checkpoints were checked with.
+    pub log_key: Option<String>,
+    /// How many entries are published, as far as they could be read.
+    pub size: u64,
+    /// The root of the tree that the entries give; none where some could not be read.
+    pub root: Option<Hash>,
+    /// The note of the last batch that was read.
+    pub checkpoint: Option<String>,
+    /// When the last entry was recorded.
+    pub last_recorded_at: Option<Timestamp>,
+    /// Entries that were read.
+    pub entries: u64,
+    /// Batches that were read.
+    pub batches: u64,
+    /// Authors' signatures that were checked.
+    pub signatures: u64,
+    /// Whether they were checked by the strict rule as well.
+    pub strict: bool,
+    /// Entries below this index were judged by the rules.
+    pub rules_judged_up_to: u64,
+    /// The earlier checkpoints given.
+    pub checkpoints: Vec<CheckpointReport>,
+    /// What was found: about the whole log first, then by entry and code. At most 1,000 of a code.
+    pub findings: Vec<Finding>,
+    /// How many findings of each code there were.
+    pub finding_counts: BTreeMap<Cow<'static, str>, u64>,
+}
+
+impl Report {
+    /// How many findings of a class there were, those beyond what was kept left out.
+    #[must_use]
+    pub fn count(&self, class: Class) -> usize {
+        self.findings.iter().filter(|finding| finding.class() == class).count()
+    }
+}
+
+/// The report as text that ends in the line of the verdict. `trust_name` is what the trust root is
+/// called, such as its file's name.
+#[must_use]
+pub fn render(report: &Report, trust_name: Option<&str>) -> String {
+    let mut text = String::new();
+    render_facts(report, trust_name.unwrap_or("the trust root"), &mut text);
+    render_findings(report, &mut text);
+    let _ = writeln!(text, "{}", verdict_line(report, trust_name.unwrap_or("the trust root")));
+    text
+}
+
+fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<14} {value}");
+    };
+    let unknown = || "unknown".to_owned();
+    line("ledger", report.origin.clone().unwrap_or_else(unknown));
+    line("ledger id", report.ledger_id.map_or_else(unknown, |id| id.to_string()));
+    line("log key", report.log_key.clone().unwrap_or_else(unknown));
+    line("entries", format!("{} in {}", report.entries, counted(report.batches, "batch", "batches")));
+    line("root", report.root.map_or_else(unknown, |root| root.to_string()));
+    if let Some(time) = report.last_recorded_at {
+        line("last entry", time.to_string());
+    }
+    let how = if report.strict { ", each by the strict rule as well" } else { "" };
+    line("signatures", format!("{} by authors{how}", report.signatures));
+    match report.anchored {
+        Anchored::No => line("trust root", "none given: any ledger could stand here".into()),
+        Anchored::TrustRoot { ledger_id } => {
+            line("trust root", format!("{trust_name} (ledger id {ledger_id})"))
+        }
+    }
+    for checkpoint in &report.checkpoints {
+        let outcome = match checkpoint.outcome {
+            CheckpointOutcome::Matched => "the log extends it",
+            CheckpointOutcome::Disagrees => "the log does not extend it",
+            CheckpointOutcome::NotReached => "not reached",
+            CheckpointOutcome::NotThisLog => "not of this log",
+        };
+        line("checkpoint", format!("{} (size {}): {outcome}", checkpoint.name, checkpoint.size));
+    }
+    if report.rules_judged_up_to < report.size {
+        let judged = match report.rules_judged_up_to {
+            0 => "no entry could be judged".to_owned(),
+            judged => format!("judged up to entry {}; what follows could not be", judged - 1),
+        };
+        line("rules", judged);
+    }
+    if report.anchored != Anchored::No && report.checkpoints.is_empty() {
+        line(
+            "note",
+            "a rewrite after entry 0 by the holder of the log key could not be seen: \
+             keep checkpoints, and give an earlier one with --checkpoint"
+                .into(),
+        );
+    }
+}
+
+fn render_findings(report: &Report, text: &mut String) {
+    if report.findings.is_empty() {
+        return;
+    }
+    text.push('\n');
+    for finding in report.findings.iter().take(FINDINGS_SHOWN_MAX) {
+        let _ = writeln!(text, "{} {}: {finding}", finding.class(), finding.code());
+    }
+    let all: u64 = report.finding_counts.values().sum();
+    let hidden = all - report.findings.len().min(FINDINGS_SHOWN_MAX) as u64;
+    if hidden > 0 {
+        let _ = writeln!(text, "… and {}", counted(hidden, "finding more", "findings more"));
+    }
+    text.push('\n');
+}
+
+fn verdict_line(report: &Report, trust_name: &str) -> String {
+    let sizes = format!(
+        "{}, {}, {}",
+        counted(report.entries, "entry", "entries"),
+        counted(report.batches, "batch", "batches"),
+        counted(report.signatures, "author signature", "author signatures"),
+    );
+    match report.verdict {
+        Verdict::Sound { .. } => match report.anchored {
+            Anchored::TrustRoot { ledger_id } => {
+                format!("VERDICT: sound — {sizes}; rooted in {trust_name} (ledger id {}…)", ledger_id.short())
+            }
+            Anchored::No => format!("VERDICT: sound, but not anchored — {sizes}; no trust root was given"),
+        },
+        Verdict::Tampered => format!("VERDICT: TAMPERED — {}", tally(report)),
+        Verdict::Violation => format!("VERDICT: VIOLATION — {}", tally(report)),
+        Verdict::CannotTell => {
+            format!("VERDICT: cannot tell — sound as far as it can be read ({sizes}); {}", tally(report))
+        }
+    }
+}
+
+/// How many findings, and the first codes in order.
+fn tally(report: &Report) -> String {
+    let all: u64 = report.finding_counts.values().sum();
+    let mut codes: Vec<Cow<'_, str>> = report.finding_counts.keys().cloned().collect();
+    let more = codes.len().saturating_sub(CODES_NAMED_MAX);
+    codes.truncate(CODES_NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more codes") } else { String::new() };
+    format!("{}: {}{more}", counted(all, "finding", "findings"), codes.join(", "))
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

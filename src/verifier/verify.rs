@@ -1,0 +1,354 @@
+//! Verifying a log from its bytes: the order of things, and nothing that is checked itself.
+//!
+//! 1. `head` was read first: what lies beyond it is not published. (Where somebody holds a
+//!    checkpoint beyond it, that much was published all the same.)
+//! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
+//!    signatures checked on all cores, those of the group before are replayed in order.
+//! 3. Trust root, `head` and earlier checkpoints are held against what was read.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::hash::Hash;
+use crate::log::trust_root::TrustRoot;
+use crate::note::checkpoint::{CheckpointNote, Origin};
+use crate::note::vkey::VerifierKey;
+use crate::signing::public_key::PublicKey;
+use crate::store::batch_log::{BatchSource, StoreError};
+use crate::store::files::FileSource;
+use crate::store::frame::Frame;
+use crate::store::head::{Head, HeadError, HeadState, read_head};
+
+use super::anchor::{Anchor, EarlierCheckpointError, Published, ReadLog, check_founding, check_head};
+use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
+use super::finding::{Finding, Findings};
+use super::frames::{Frames, Step};
+use super::replay::Replay;
+use super::report::{Anchored, Report, Verdict};
+
+/// A group is read until it holds this many entries or bytes: enough for every core to have some
+/// thousand signatures, and little memory, of which two groups take their share.
+const GROUP_ENTRIES: u64 = 8_192;
+const GROUP_BYTES: usize = 8 << 20;
+
+/// What a verification is asked to hold against the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// What the auditor pins.
+    pub trust: Option<&'a TrustRoot>,
+    /// Checkpoints that the auditor kept from before.
+    pub checkpoints: &'a [EarlierCheckpoint],
+    /// Whether each author's signature is checked by the strict rule as well (four times as slow).
+    pub strict: bool,
+    /// How many threads check; none: as many as there are cores.
+    pub threads: Option<usize>,
+}
+
+/// Called now and then, with entries done and entries in all (0 where that isn't known).
+pub type Progress<'a> = dyn Fn(u64, u64) + Sync + 'a;
+
+/// A checkpoint note that somebody kept, and what to call it.
+#[derive(Debug, Clone)]
+pub struct EarlierCheckpoint {
+    name: String,
+    // Read, and not yet verified.
+    note: CheckpointNote,
+}
+
+impl EarlierCheckpoint {
+    /// Reads a note; its signature is verified against the log's key.
+    ///
+    /// # Errors
+    /// [`EarlierCheckpointError`] where the bytes are no checkpoint note.
+    pub fn parse(name: impl Into<String>, bytes: &[u8]) -> Result<Self, EarlierCheckpointError> {
+        let name = name.into();
+        match CheckpointNote::parse_unverified(bytes) {
+            Ok(note) => Ok(Self { name, note }),
+            Err(error) => Err(EarlierCheckpointError { name, error }),
+        }
+    }
+
+    /// What it is called, such as its file's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The note, unverified.
+    #[must_use]
+    pub const fn note(&self) -> &CheckpointNote {
+        &self.note
+    }
+}
+
+/// Why there is no report: the world failed.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The directory holds no ledger.
+    #[error("{path} is not a ledger directory: it holds no directory `log`", path = path.display())]
+    NotALedger {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The log could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// `head` could not be read.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// No threads could be started.
+    #[error("cannot start threads: {0}")]
+    Threads(io::Error),
+}
+
+/// Verifies the ledger in the directory `dir`: its `head`, then its log.
+///
+/// # Errors
+/// [`VerifyError`]; whatever is wrong with the ledger is in the report.
+pub fn verify_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) -> Result<Report, VerifyError> {
+    let log_dir = dir.join("log");
+    if !log_dir.is_dir() {
+        return Err(VerifyError::NotALedger { path: dir.to_owned() });
+    }
+    let published = match read_head(dir) {
+        Ok(state) => Published::Head(state),
+        Err(HeadError::Version(version)) => Published::Newer(version),
+        Err(error) => return Err(error.into()),
+    };
+    verify_published(&FileSource::new(&log_dir), published, options, progress)
+}
+
+/// Verifies a log. `head` was read before `source` was opened.
+///
+/// # Errors
+/// [`VerifyError`]; whatever is wrong with the log is in the report.
+pub fn verify(
+    source: &dyn BatchSource,
+    head: HeadState,
+    options: &Options<'_>,
+    progress: &Progress<'_>,
+) -> Result<Report, VerifyError> {
+    verify_published(source, Published::Head(head), options, progress)
+}
+
+fn verify_published(
+    source: &dyn BatchSource,
+    published: Published,
+    options: &Options<'_>,
+    progress: &Progress<'_>,
+) -> Result<Report, VerifyError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.unwrap_or(0))
+        .build()
+        .map_err(|error| VerifyError::Threads(io::Error::other(error)))?;
+    pool.install(|| Verification { source, published, options, progress }.run())
+}
+
+/// A verification that is to be run.
+struct Verification<'a> {
+    source: &'a dyn BatchSource,
+    published: Published,
+    options: &'a Options<'a>,
+    progress: &'a Progress<'a>,
+}
+
+/// What entry 0 says.
+struct Founding {
+    ledger_id: Hash,
+    created: Option<(String, PublicKey)>,
+}
+
+/// Frames that are decoded together, and what was found between and behind them.
+#[derive(Default)]
+struct Group {
+    frames: Vec<Frame>,
+    /// What comes after the frames: damage ends a group.
+    after: Vec<Step>,
+    entries: u64,
+    bytes: usize,
+}
+
+impl Verification<'_> {
+    fn run(&self) -> Result<Report, VerifyError> {
+        let until = self.until();
+        let mut frames = Frames::new(self.source, until)?;
+        let mut group = next_group(&mut frames)?;
+        let founding = group.as_ref().and_then(founding);
+        let expected = self.expected(founding.as_ref());
+
+        let mut findings = Findings::default();
+        self.check_founding(founding.as_ref(), &expected, &mut findings);
+        let anchors = self.anchors(&expected, &mut findings);
+        let head_size = self.published.head().map(Head::size);
+        let mut replay = Replay::new(anchors, head_size, findings);
+
+        let keys = KeyCache::default();
+        let checks = SignatureChecks { keys: &keys, strict: self.options.strict };
+        let mut decoded: Option<(Vec<DecodedBatch>, Vec<Step>)> = None;
+        let mut has_gap = false;
+        while group.is_some() || decoded.is_some() {
+            let (next, ()) = rayon::join(
+                || group.take().map(|group| (decode_group(&group.frames, &expected, checks), group.after)),
+                || {
+                    if let Some((batches, after)) = decoded.take() {
+                        batches.into_iter().for_each(|batch| replay.take(batch));
+                        has_gap |= take_steps(after, &mut replay);
+                    }
+                },
+            );
+            decoded = next;
+            (self.progress)(frames.next_index(), if until == u64::MAX { 0 } else { until });
+            if decoded.is_some() {
+                group = next_group(&mut frames)?;
+            }
+        }
+        let size = frames.next_index();
+        let goes_on = self.goes_on(&frames)?;
+        Ok(self.report(replay, &expected, founding, End { size, has_gap, goes_on }))
+    }
+
+    /// What is published, and what earlier checkpoints prove to have been.
+    fn until(&self) -> u64 {
+        let checkpoints = self.options.checkpoints.iter();
+        let kept = checkpoints.map(|given| given.note().checkpoint().size()).max().unwrap_or(0);
+        self.published.until().max(kept)
+    }
+
+    /// Origin and log key that checkpoints must have: the pinned ones, else those of entry 0.
+    fn expected(&self, founding: Option<&Founding>) -> Expected {
+        if let Some(trust) = self.options.trust {
+            return Expected { origin: Some(trust.origin().clone()), log_key: Some(trust.log_key().clone()) };
+        }
+        let created = founding.and_then(|founding| founding.created.as_ref());
+        let origin = created.and_then(|(origin, _)| Origin::new(origin.clone()).ok());
+        let log_key = created.and_then(|(origin, key)| VerifierKey::new_ed25519(origin, *key).ok());
+        Expected { origin, log_key }
+    }
+
+    fn check_founding(&self, founding: Option<&Founding>, expected: &Expected, findings: &mut Findings) {
+        if let (Some(trust), Some(founding)) = (self.options.trust, founding) {
+            check_founding(trust, founding.ledger_id, founding.created.as_ref(), findings);
+        }
+        if expected.log_key.is_none() && founding.is_some() {
+            findings.add(Finding::LogKeyUnknown {});
+        }
+    }
+
+    /// The earlier checkpoints, each checked to be this log's.
+    fn anchors(&self, expected: &Expected, findings: &mut Findings) -> Vec<Anchor> {
+        let origin = expected.origin.as_ref().map(Origin::as_str);
+        let mut anchors: Vec<Anchor> = self.options.checkpoints.iter().map(Anchor::new).collect();
+        for anchor in &mut anchors {
+            anchor.check_signed(origin, expected.log_key.as_ref(), findings);
+        }
+        anchors
+    }
+
+    /// Whether the log has more than `head` publishes.
+    fn goes_on(&self, frames: &Frames<'_>) -> Result<bool, VerifyError> {
+        let published = self.published.head().map_or(u64::MAX, Head::size);
+        Ok(frames.next_index() > published || frames.goes_on()?)
+    }
+
+    fn report(&self, replay: Replay, expected: &Expected, founding: Option<Founding>, end: End) -> Report {
+        let mut replayed = replay.finish();
+        let End { size, has_gap, goes_on } = end;
+        let log = ReadLog {
+            size,
+            has_gap,
+            note_at_head: replayed.note_at_head.as_deref(),
+            goes_on,
+            log_key: expected.log_key.as_ref(),
+        };
+        check_head(&self.published, &log, &mut replayed.findings);
+        for anchor in &replayed.anchors {
+            anchor.check_reached(&log, &mut replayed.findings);
+        }
+        if size == 0 && !has_gap {
+            replayed.findings.add(Finding::LogEmpty {});
+        }
+        let (findings, finding_counts) = replayed.findings.into_parts();
+        let anchored = match self.options.trust {
+            Some(trust) => Anchored::TrustRoot { ledger_id: trust.ledger_id() },
+            None => Anchored::No,
+        };
+        Report {
+            verdict: Verdict::of(&findings, anchored),
+            anchored,
+            origin: expected.origin.as_ref().map(ToString::to_string),
+            ledger_id: founding.map(|founding| founding.ledger_id),
+            log_key: expected.log_key.as_ref().map(ToString::to_string),
+            size,
+            root: replayed.root,
+            checkpoint: replayed.newest_note.map(|note| String::from_utf8_lossy(&note).into_owned()),
+            last_recorded_at: replayed.recorded_at,
+            entries: replayed.counts.entries,
+            batches: replayed.counts.batches,
+            signatures: replayed.counts.signatures,
+            strict: self.options.strict,
+            rules_judged_up_to: replayed.rules_judged_up_to,
+            checkpoints: replayed.anchors.into_iter().map(|anchor| anchor.report).collect(),
+            findings,
+            finding_counts,
+        }
+    }
+}
+
+/// How a walk over the log ended.
+struct End {
+    size: u64,
+    has_gap: bool,
+    /// Whether the log has more than `head` publishes.
+    goes_on: bool,
+}
+
+/// The next group of frames; none at the log's end.
+fn next_group(frames: &mut Frames<'_>) -> Result<Option<Group>, StoreError> {
+    let mut group = Group::default();
+    while group.after.is_empty() && group.entries < GROUP_ENTRIES && group.bytes < GROUP_BYTES {
+        match frames.next()? {
+            None => break,
+            Some(Step::Frame(frame)) => {
+                group.entries += u64::from(frame.view().count());
+                group.bytes += frame.view().bytes().len();
+                group.frames.push(frame);
+            }
+            Some(step) => group.after.push(step),
+        }
+    }
+    let is_empty = group.frames.is_empty() && group.after.is_empty();
+    Ok((!is_empty).then_some(group))
+}
+
+/// Replays what comes behind a group's frames. Says whether entries are unread.
+fn take_steps(after: Vec<Step>, replay: &mut Replay) -> bool {
+    let mut has_gap = false;
+    for step in after {
+        match step {
+            Step::Found(finding) => replay.add(finding),
+            Step::Gap { from, until, is_damage } => {
+                replay.gap();
+                if is_damage {
+                    replay.add(Finding::LogUnread { index: from, until });
+                }
+                has_gap = true;
+            }
+            Step::Frame(_) => unreachable!("frames stand before what comes behind them"),
+        }
+    }
+    has_gap
+}
+
+/// What entry 0 says, where the group begins with it.
+fn founding(group: &Group) -> Option<Founding> {
+    let first = group.frames.first().map(Frame::view).filter(|frame| frame.first_index() == 0)?;
+    let (ledger_id, created) = decode_founding(first.entries().next()?);
+    Some(Founding { ledger_id, created })
+}
+
+impl fmt::Debug for Verification<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verification").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,17 @@
+//! The one integration test binary: a module for each topic.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is to end where it stands")]
+
+mod ed25519_vectors;
+mod format_golden;
+mod format_mutations;
+mod format_rejected;
+mod format_tables;
+mod format_wincode;
+mod frame_vectors;
+mod merkle_oracles;
+mod note_oracles;
+mod real_git;
+mod real_keys;
+mod store_kill;
+mod support;
