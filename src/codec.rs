@@ -40,6 +40,14 @@ pub enum CodecError {
         /// The number found.
         variant: u32,
     },
+    /// Laid out by a later version.
+    #[error("{what} is in layout version {version}, which this program does not know: upgrade it")]
+    Newer {
+        /// What was read.
+        what: &'static str,
+        /// The version found.
+        version: u32,
+    },
     /// A length or a value outside its bounds, or text that is not allowed.
     #[error("{0}")]
     Invalid(String),

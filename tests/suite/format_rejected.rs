@@ -442,9 +442,11 @@ fn entries_that_are_not_well_formed() {
         Entry::from_bytes(&entry).map(|_| ())
     };
     let invalid = |reason: &str| Err(CodecError::Invalid(reason.to_owned()));
-    assert_eq!(with(40, &(-1i64).to_le_bytes()), invalid("-1 ms is outside 1970-01-01 to 9999-12-30"));
-    assert_eq!(with(48, &[2]), Err(CodecError::UnknownVariant { what: "Option", variant: 2 }));
-    assert_eq!(with(40, &0i64.to_le_bytes()), Ok(()));
+    assert_eq!(with(44, &(-1i64).to_le_bytes()), invalid("-1 ms is outside 1970-01-01 to 9999-12-30"));
+    assert_eq!(with(52, &[2]), Err(CodecError::UnknownVariant { what: "Option", variant: 2 }));
+    assert_eq!(with(44, &0i64.to_le_bytes()), Ok(()));
+    assert_eq!(with(0, &[0]), invalid("entry layout version 0 never existed"));
+    assert_eq!(with(0, &[2]), Err(CodecError::Newer { what: "an entry", version: 2 }));
     assert_eq!(
         Entry::from_bytes(&vec![0; 65_536]).map(|_| ()),
         invalid("an entry has 65536 bytes, at most 65535 are allowed")

@@ -376,6 +376,7 @@ struct AuthorSignature {
 
 #[derive(Debug, SchemaRead, SchemaWrite)]
 struct Entry {
+    format: u32,
     index: u64,
     previous: Hash,
     recorded_at: i64,
