@@ -124,10 +124,15 @@ pub enum EventError {
 }
 
 impl EventError {
-    /// Whether a newer program could well read these bytes.
+    /// Whether a newer program could well read these bytes: they are of a later format, or hold a
+    /// kind or a word that was added since. (An option's tag is no word.)
     #[must_use]
-    pub const fn needs_upgrade(&self) -> bool {
-        matches!(self, Self::NewerFormat { .. } | Self::UnknownKind { .. })
+    pub fn needs_upgrade(&self) -> bool {
+        match self {
+            Self::NewerFormat { .. } | Self::UnknownKind { .. } => true,
+            Self::Codec(CodecError::UnknownVariant { what, .. }) => *what != "Option",
+            Self::Codec(_) | Self::TooLong { .. } => false,
+        }
     }
 }
 

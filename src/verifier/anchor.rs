@@ -3,7 +3,7 @@
 
 use crate::hash::Hash;
 use crate::log::trust_root::TrustRoot;
-use crate::note::checkpoint::{CheckpointNote, OpenError};
+use crate::note::checkpoint::CheckpointNote;
 use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
 use crate::store::head::{Head, HeadState};
@@ -44,7 +44,7 @@ pub(super) struct ReadLog<'a> {
     pub(super) has_gap: bool,
     /// The note of the batch that ends at `head`'s size.
     pub(super) note_at_head: Option<&'a [u8]>,
-    /// Whether frames lie behind `head`'s size.
+    /// Whether frames lie behind `head`'s size. Known only where one slot of `head` is bad.
     pub(super) goes_on: bool,
     pub(super) log_key: Option<&'a VerifierKey>,
 }
@@ -80,8 +80,7 @@ pub(super) fn check_head(published: &Published, log: &ReadLog<'_>, findings: &mu
     match state {
         HeadState::Missing if log.size > 0 || log.has_gap => findings.add(Finding::HeadMissing {}),
         HeadState::Missing => {}
-        HeadState::BothBad => findings.add(Finding::HeadUnreadable {}),
-        HeadState::FirstWriteTorn => findings.add(Finding::HeadUnreadable {}),
+        HeadState::BothBad | HeadState::FirstWriteTorn => findings.add(Finding::HeadUnreadable {}),
         HeadState::Published { head, other_slot_bad } => {
             let size = head.size();
             match (other_slot_bad, log.goes_on) {
@@ -198,12 +197,4 @@ impl Anchor {
         let (name, published, size) = (self.report.name.clone(), self.report.size, log.size);
         findings.add(Finding::LogShorterThanCheckpoint { name, published, size });
     }
-}
-
-/// Why a file is no checkpoint that could be held against a log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is no checkpoint: {error}")]
-pub struct EarlierCheckpointError {
-    pub(super) name: String,
-    pub(super) error: OpenError,
 }

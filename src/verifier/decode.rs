@@ -208,7 +208,10 @@ fn decode_entry(
     let entry = match Entry::from_bytes(bytes) {
         Ok(entry) => entry,
         Err(error) => {
-            decoded.findings.push(Finding::EntryNotCanonical { index, reason: error.to_string() });
+            decoded.findings.push(match error {
+                CodecError::Newer { version, .. } => Finding::EntryNewer { index, version },
+                error => Finding::EntryNotCanonical { index, reason: error.to_string() },
+            });
             decoded.unread = Some(Unread::Unknown);
             return (decoded, Vec::new());
         }
@@ -257,16 +260,10 @@ fn decode_signatures(
     waiting
 }
 
-/// An event that cannot be read: by nobody, or by a later program. A word that is added to one of
-/// the closed lists of an event shows as an unknown variant (of a type without parameters: an
-/// option's tag is no word).
+/// An event that cannot be read: by nobody, or only by a later program.
 fn unread_event(index: u64, error: &EventError) -> Finding {
     let reason = error.to_string();
-    let unknown_word = matches!(
-        error,
-        EventError::Codec(CodecError::UnknownVariant { what, .. }) if !what.ends_with('>')
-    );
-    if error.needs_upgrade() || unknown_word {
+    if error.needs_upgrade() {
         Finding::EventNewer { index, reason }
     } else {
         Finding::EventNotCanonical { index, reason }

@@ -114,6 +114,9 @@ findings! {
     /// The bytes are no canonical entry.
     #[error("entry {index}: {reason}")]
     EntryNotCanonical { index: u64, reason: String } = "entry.not_canonical", Tampered;
+    /// An entry in a later version's layout.
+    #[error("entry {index}: it is in layout version {version}, which this program cannot read: upgrade it")]
+    EntryNewer { index: u64, version: u32 } = "entry.newer", Unclear;
     /// The entry says that it stands elsewhere.
     #[error("entry {index}: it says that it is entry {actual}")]
     EntryIndex { index: u64, actual: u64 } = "entry.index", Tampered;
@@ -257,6 +260,12 @@ impl Findings {
         *count += 1;
         if *count <= FINDINGS_PER_CODE_MAX {
             self.kept.push(finding);
+        }
+    }
+
+    pub(super) fn extend(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            self.add(finding);
         }
     }
 

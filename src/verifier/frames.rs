@@ -105,48 +105,41 @@ impl<'s> Frames<'s> {
         if let Some(version) = damage.newer_version() {
             return self.skip_newer(at, version, steps);
         }
-        let (index, file, offset) = (at.index, at.file, at.offset);
-        let mut search_from = at;
-        match damage.reason() {
-            DamageReason::Frame(error) => {
-                let reason = error.to_string();
-                steps.push(Step::Found(Finding::FrameDamaged { index, file, offset, reason }));
-                search_from.offset += 1;
-            }
-            DamageReason::FileName { actual } => {
-                steps.push(Step::Found(Finding::LogFileName { index, file: *actual }));
-                search_from = Position { file: *actual, offset: 0, index };
-            }
-            // Whether frames are missing or doubled, the search says: it begins with this frame.
-            DamageReason::Index { .. } => {}
-            // Said of a log's tail by those who write; a scan doesn't say it.
-            DamageReason::Straddles { .. } => {}
+        let search_from = name_damage(damage, steps);
+        if let Some(found) = self.search(search_from, steps)? {
+            return self.resume(at, found, damage, steps);
         }
-        let found = self.search(search_from, steps)?;
-        let from = at.index;
-        match found {
-            Some(found) => {
-                if let DamageReason::Index { actual } = damage.reason()
-                    && *actual > index
-                {
-                    steps.push(Step::Found(Finding::FrameMissing { index, file, offset, actual: *actual }));
-                }
-                if found.index > from {
-                    steps.push(Step::Gap { from, until: Some(found.index), is_damage: true });
-                }
-                self.scanner = scanner(self.source, found, self.until)?;
-            }
-            None => {
-                // Doubled frames at the very end leave nothing unread.
-                let trailing = matches!(damage.reason(), DamageReason::Index { actual } if *actual < index);
-                if !trailing {
-                    let until = Some(self.until).filter(|&until| until != u64::MAX);
-                    steps.push(Step::Gap { from, until, is_damage: true });
-                }
-                self.ended = true;
-            }
-        }
+        self.end(at, damage, steps);
         Ok(())
+    }
+
+    /// Goes on at `found`, a whole frame behind damage at `at`.
+    fn resume(
+        &mut self,
+        at: Position,
+        found: Position,
+        damage: &Damage,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), StoreError> {
+        if let Some(actual) = frame_index(damage).filter(|&actual| actual > at.index) {
+            let Position { file, offset, index } = at;
+            steps.push(Step::Found(Finding::FrameMissing { index, file, offset, actual }));
+        }
+        if found.index > at.index {
+            steps.push(Step::Gap { from: at.index, until: Some(found.index), is_damage: true });
+        }
+        self.scanner = scanner(self.source, found, self.until)?;
+        Ok(())
+    }
+
+    /// Ends at damage behind which nothing more is found.
+    fn end(&mut self, at: Position, damage: &Damage, steps: &mut Vec<Step>) {
+        self.ended = true;
+        // Doubled frames at the very end leave nothing unread.
+        if frame_index(damage).is_none_or(|actual| actual >= at.index) {
+            let until = Some(self.until).filter(|&until| until != u64::MAX);
+            steps.push(Step::Gap { from: at.index, until, is_damage: true });
+        }
     }
 
     /// A whole frame of a later version: its header tells how far it goes.
@@ -228,6 +221,34 @@ impl<'s> Frames<'s> {
             Ok(_) | Err(FrameError::Version(_)) => Some(header),
             Err(_) => None,
         })
+    }
+}
+
+/// Says what is wrong at `damage`, and gives the place from which to search on.
+fn name_damage(damage: &Damage, steps: &mut Vec<Step>) -> Position {
+    let at = damage.position();
+    let Position { file, offset, index } = at;
+    match damage.reason() {
+        DamageReason::Frame(error) => {
+            let reason = error.to_string();
+            steps.push(Step::Found(Finding::FrameDamaged { index, file, offset, reason }));
+            Position { offset: offset + 1, ..at }
+        }
+        DamageReason::FileName { actual } => {
+            steps.push(Step::Found(Finding::LogFileName { index, file: *actual }));
+            Position { file: *actual, offset: 0, index }
+        }
+        // Whether frames are missing or doubled, the search says: it begins with this frame. (A
+        // straddling frame is said of a log's tail, by those who write.)
+        DamageReason::Index { .. } | DamageReason::Straddles { .. } => at,
+    }
+}
+
+/// The first index of the sound frame that stands where another one belongs.
+const fn frame_index(damage: &Damage) -> Option<u64> {
+    match damage.reason() {
+        DamageReason::Index { actual } => Some(*actual),
+        _ => None,
     }
 }
 

@@ -113,7 +113,7 @@ impl Replay {
         for (index, entry) in (first_index..).zip(entries) {
             self.take_entry(index, entry);
         }
-        findings.into_iter().for_each(|finding| self.findings.add(finding));
+        self.findings.extend(findings);
         if let Some(checkpoint) = &checkpoint {
             self.check_size(checkpoint.size(), next_index);
             self.check_root(*checkpoint.root(), next_index - 1);
@@ -143,7 +143,7 @@ impl Replay {
         let DecodedEntry { leaf_hash, place, event, unread, signers, findings } = entry;
         self.counts.entries += 1;
         self.counts.signatures += signers.len() as u64;
-        findings.into_iter().for_each(|finding| self.findings.add(finding));
+        self.findings.extend(findings);
         if let Some(place) = place {
             self.check_place(index, place);
         }

@@ -195,7 +195,7 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
     match report.anchored {
         Anchored::No => line("trust root", "none given: any ledger could stand here".into()),
         Anchored::TrustRoot { ledger_id } => {
-            line("trust root", format!("{trust_name} (ledger id {ledger_id})"))
+            line("trust root", format!("{trust_name} (ledger id {ledger_id})"));
         }
     }
     for checkpoint in &report.checkpoints {

@@ -6,13 +6,12 @@
 //!    signatures checked on all cores, those of the group before are replayed in order.
 //! 3. Trust root, `head` and earlier checkpoints are held against what was read.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::hash::Hash;
 use crate::log::trust_root::TrustRoot;
-use crate::note::checkpoint::{CheckpointNote, Origin};
+use crate::note::checkpoint::{CheckpointNote, OpenError, Origin};
 use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
 use crate::store::batch_log::{BatchSource, StoreError};
@@ -20,7 +19,7 @@ use crate::store::files::FileSource;
 use crate::store::frame::Frame;
 use crate::store::head::{Head, HeadError, HeadState, read_head};
 
-use super::anchor::{Anchor, EarlierCheckpointError, Published, ReadLog, check_founding, check_head};
+use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head};
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
 use super::finding::{Finding, Findings};
 use super::frames::{Frames, Step};
@@ -80,6 +79,14 @@ impl EarlierCheckpoint {
     pub const fn note(&self) -> &CheckpointNote {
         &self.note
     }
+}
+
+/// Why a file is no checkpoint that could be held against a log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is no checkpoint: {error}")]
+pub struct EarlierCheckpointError {
+    name: String,
+    error: OpenError,
 }
 
 /// Why there is no report: the world failed.
@@ -192,7 +199,9 @@ impl Verification<'_> {
                 || group.take().map(|group| (decode_group(&group.frames, &expected, checks), group.after)),
                 || {
                     if let Some((batches, after)) = decoded.take() {
-                        batches.into_iter().for_each(|batch| replay.take(batch));
+                        for batch in batches {
+                            replay.take(batch);
+                        }
                         has_gap |= take_steps(after, &mut replay);
                     }
                 },
@@ -205,7 +214,7 @@ impl Verification<'_> {
         }
         let size = frames.next_index();
         let goes_on = self.goes_on(&frames)?;
-        Ok(self.report(replay, &expected, founding, End { size, has_gap, goes_on }))
+        Ok(self.report(replay, &expected, founding.as_ref(), End { size, has_gap, goes_on }))
     }
 
     /// What is published, and what earlier checkpoints prove to have been.
@@ -245,13 +254,18 @@ impl Verification<'_> {
         anchors
     }
 
-    /// Whether the log has more than `head` publishes.
+    /// Whether the log has more than `head` publishes. Asked only where it matters: beside a slot
+    /// that is bad.
     fn goes_on(&self, frames: &Frames<'_>) -> Result<bool, VerifyError> {
-        let published = self.published.head().map_or(u64::MAX, Head::size);
-        Ok(frames.next_index() > published || frames.goes_on()?)
+        match &self.published {
+            Published::Head(HeadState::Published { head, other_slot_bad: true }) => {
+                Ok(frames.next_index() > head.size() || frames.goes_on()?)
+            }
+            _ => Ok(false),
+        }
     }
 
-    fn report(&self, replay: Replay, expected: &Expected, founding: Option<Founding>, end: End) -> Report {
+    fn report(&self, replay: Replay, expected: &Expected, founding: Option<&Founding>, end: End) -> Report {
         let mut replayed = replay.finish();
         let End { size, has_gap, goes_on } = end;
         let log = ReadLog {
@@ -296,10 +310,11 @@ impl Verification<'_> {
 }
 
 /// How a walk over the log ended.
+#[derive(Clone, Copy)]
 struct End {
     size: u64,
     has_gap: bool,
-    /// Whether the log has more than `head` publishes.
+    /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
 }
 
@@ -345,10 +360,4 @@ fn founding(group: &Group) -> Option<Founding> {
     let first = group.frames.first().map(Frame::view).filter(|frame| frame.first_index() == 0)?;
     let (ledger_id, created) = decode_founding(first.entries().next()?);
     Some(Founding { ledger_id, created })
-}
-
-impl fmt::Debug for Verification<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verification").field("options", &self.options).finish_non_exhaustive()
-    }
 }

@@ -1,6 +1,7 @@
 //! The one integration test binary: a module for each topic.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to end where it stands")]
+#![expect(unreachable_pub, reason = "a test binary exports nothing: `pub` is for the other modules")]
 
 mod ed25519_vectors;
 mod format_golden;
@@ -13,5 +14,7 @@ mod merkle_oracles;
 mod note_oracles;
 mod real_git;
 mod real_keys;
+mod rule_table;
 mod store_kill;
 mod support;
+mod verifier_attacks;
