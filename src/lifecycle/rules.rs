@@ -464,7 +464,7 @@ impl<S: RowSource> Judge<'_, S> {
 
     fn roll_back(&mut self, body: &ModelRolledBack) -> Outcome<Rows, S> {
         let ModelRolledBack { model, environment, to, .. } = body;
-        self.in_environment(environment)?;
+        self.left_from(model, environment)?;
         let place = Place { model: Some(model), environment: Some(environment) };
         self.signed_for(Act::Rollback, &[Role::Deployer, Role::Responder], place)?;
         if body.break_glass {
@@ -510,7 +510,7 @@ impl<S: RowSource> Judge<'_, S> {
 
     fn withdraw(&mut self, body: &ModelWithdrawn) -> Outcome<Rows, S> {
         let ModelWithdrawn { model, environment, .. } = body;
-        self.in_environment(environment)?;
+        self.left_from(model, environment)?;
         let place = Place { model: Some(model), environment: Some(environment) };
         self.signed_for(Act::Withdraw, &[Role::Deployer, Role::Responder], place)?;
         self.under_policy(body.policy_entry)?;
@@ -526,6 +526,14 @@ impl<S: RowSource> Judge<'_, S> {
         let names = self.policy.environments().iter().map(|e| e.name().as_str());
         let known = names.collect::<Vec<_>>().join(", ");
         refuse(Refusal::EnvironmentUnknown { environment: environment.clone(), known })
+    }
+
+    /// What serves can be taken back, even where the policy no longer knows the environment.
+    fn left_from(&mut self, model: &Name, environment: &EnvironmentName) -> Outcome<(), S> {
+        match self.state.slot(model, environment)? {
+            Some(slot) if slot.serving().is_some() => Ok(()),
+            _ => self.in_environment(environment),
+        }
     }
 
     fn under_policy(&self, named: u64) -> Outcome<(), S> {

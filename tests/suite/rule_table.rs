@@ -567,6 +567,10 @@ const ROWS: &[Row] = &[
             forge.add(&[&dan()], roll_back("staging", serving("v2", 9), "v1"));
         },
     ),
+    refused(Kind::ModelRolledBack, "environment_unknown", "nothing is rolled back nowhere", |forge| {
+        serve_two(forge);
+        forge.add(&[&dan()], roll_back("moon", serving("v2", 9), "v1"));
+    }),
     refused(Kind::ModelRolledBack, "from_mismatch", "a rollback leaves what serves", |forge| {
         serve_two(forge);
         forge.add(&[&dan()], roll_back("staging", serving("v1", 8), "v1"));
@@ -622,6 +626,17 @@ const ROWS: &[Row] = &[
     accepted(Kind::ModelWithdrawn, "a model is taken out", |forge| {
         serve_two(forge);
         forge.add(&[&rita()], withdraw("staging", serving("v2", 9)));
+    }),
+    accepted(Kind::ModelWithdrawn, "what serves is taken out of an environment no policy names", |forge| {
+        serve_two(forge);
+        forge.add(&[&ada()], policy_set(policy("[[environment]]\nname = 'live'\n"), 0));
+        let mut body = withdraw("staging", serving("v2", 9));
+        body.policy_entry = 10;
+        forge.add(&[&rita()], body);
+    }),
+    refused(Kind::ModelWithdrawn, "environment_unknown", "nothing is taken out of nowhere", |forge| {
+        serve_two(forge);
+        forge.add(&[&rita()], withdraw("moon", serving("v2", 9)));
     }),
     refused(Kind::ModelWithdrawn, "nothing_serves", "a model is taken out once", |forge| {
         serve_two(forge);
