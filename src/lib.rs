@@ -1,6 +1,7 @@
 //! Rollbook: the signed, append-only audit ledger of model releases.
 //!
-//! The floors of the house, imports running down only (docs/architecture.md):
+//! The floors of the house, imports running down only (docs/architecture.md; "decision" and a number:
+//! docs/decisions/):
 //! `cli` over `linkage`, over `ledger` and `verifier`, over `log` and `lifecycle`, over `event`,
 //! `signing`, `merkle`, `note`, `store` and `index`, over `hash`, `codec`, `time` and `words`.
 

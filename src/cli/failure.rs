@@ -15,7 +15,7 @@ use crate::signing::envelope::{DraftError, DsseError, EnvelopeError};
 use crate::signing::key_file::KeyFileError;
 use crate::signing::signer::OpenSignerError;
 
-/// Exit codes (docs/lifecycle.md; `rollbook help`).
+/// Exit codes (docs/operating.md, "Exit codes"; `rollbook help`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// The answer is no.

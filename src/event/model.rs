@@ -40,7 +40,7 @@ pub struct ModelRegistered {
     pub dependency_lock: Option<Hash>,
 }
 
-/// What the files of a model are (FORMATS: `OpenSSF` model signing 1.1.1).
+/// What the files of a model are (docs/format.md, `model digest`; `OpenSSF` model signing 1.1.1).
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct ModelDigest {
     /// How the files were walked and hashed.

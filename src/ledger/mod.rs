@@ -2,7 +2,7 @@
 //!
 //! Verified envelopes come in, and go through `lifecycle`, into entries, the tree, a signed
 //! checkpoint, one `fdatasync`, and a receipt. Opening and recovery run the same code as
-//! appending does (DESIGN: "On disk").
+//! appending does (docs/operating.md, "Opening").
 
 pub mod config;
 pub mod create;

@@ -6,7 +6,7 @@
 //! (`refs/replace`) are left out of it, and it doesn't matter who owns the files: bytes are believed
 //! for their hash alone.
 //!
-//! Formats: git's object format (docs/format.md, "Git evidence"); revisions as in gitrevisions(7),
+//! Formats: git's object format (docs/format.md, `git object`); revisions as in gitrevisions(7),
 //! without the forms that search messages (`:/text`, `^{/text}`).
 
 use std::collections::HashSet;

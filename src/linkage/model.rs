@@ -1,5 +1,5 @@
 //! The digests of a model file or directory, as OpenSSF model signing defines them (model-signing
-//! 1.1.1, serialization method `files`, SHA-256; docs/format.md, "Model digests").
+//! 1.1.1, serialization method `files`, SHA-256; docs/format.md, `model digest`).
 //!
 //! Two digests go together. The OpenSSF *root* covers the contents of the files in their order, but
 //! not their names; the *named* digest (in-toto's `dirHash`) covers both. Checking somebody's
@@ -494,7 +494,7 @@ mod tests {
         fs::write(path, content).unwrap();
     }
 
-    /// The model of FORMATS.md: each file holds its own path, `empty` holds nothing.
+    /// Names that sort otherwise by string than by component: each file holds its own path, `empty` holds nothing.
     fn sample() -> tempfile::TempDir {
         let model = tempfile::tempdir().unwrap();
         for name in [".hidden", "A/y", "a/x", "a-b/x", "a.txt", "sub/.git/HEAD", "ü/z"] {

@@ -1,5 +1,5 @@
-//! One way to sign, wherever the private key is: in a file, or in an `ssh-agent` (DESIGN.md, "The
-//! command line": `--key`).
+//! One way to sign, wherever the private key is: in a file, or in an `ssh-agent` (keys/README.md,
+//! "Signing").
 //!
 //! Which bytes are signed is [`crate::signing::envelope`]'s; reading files and talking to the agent
 //! stand in [`crate::signing::key_file`] and [`crate::signing::agent`].

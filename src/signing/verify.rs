@@ -1,5 +1,5 @@
 //! What counts as a valid signature: the conditions on keys, the strict check for admission, and
-//! the audit rule for authors' signatures, one or many at a time (decision 5; docs/format.md,
+//! the audit rule for authors' signatures, one or many at a time (decision 5; docs/auditing.md,
 //! "Signatures").
 //!
 //! Three rules, each contained in the next:

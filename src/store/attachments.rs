@@ -15,7 +15,7 @@ use crate::hash::Hash;
 
 use super::disk::{Access, Disk, DiskFile, RealDisk, parent_of};
 
-/// The most bytes of one attachment (DESIGN.md, "Bounds"): reports and statements, never models.
+/// The most bytes of one attachment (docs/format.md, "Bounds"): reports and statements, never models.
 pub const ATTACHMENT_BYTES_MAX: u64 = 64 << 20;
 
 /// How much is read, hashed and written at once.

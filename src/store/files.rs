@@ -1,4 +1,5 @@
-//! The log as files: `log/00000000000000000000.batches`, append-only, rolled by size (DESIGN.md, "On disk").
+//! The log as files: `log/00000000000000000000.batches`, append-only, rolled by size (docs/operating.md, "The
+//! directory").
 //!
 //! [`FileSource`] reads and needs no lock; [`FileLog`] is the writer's, who holds [`super::lock`] for as long
 //! as it lives. One append is one write and one `fdatasync`; a new file adds one sync of its directory, before

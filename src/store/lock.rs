@@ -1,4 +1,4 @@
-//! The writer's lock: one at a time, across processes and threads (DESIGN.md, "On disk").
+//! The writer's lock: one at a time, across processes and threads (docs/operating.md, "The lock").
 //!
 //! The operating system holds it (`flock`), so that it goes with its process however that ends, and two
 //! descriptors in one process exclude each other too. The file's text says who holds it, for the error that the

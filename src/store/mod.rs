@@ -1,7 +1,7 @@
 //! Where the ledger's bytes live: batch frames, the published head, the writer's lock, anchors, attachments.
 //!
 //! This module holds *bytes*: it knows no event, no note and no tree, and leaves to `log` and `ledger` what
-//! the bytes mean and which of them are believed (DESIGN.md, decisions 1 and 8, "On disk"; docs/format.md).
+//! the bytes mean and which of them are believed (decisions 1 and 8; docs/operating.md; docs/format.md).
 //!
 //! | module | holds |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! What stands at the end of a log that a writer left, perhaps in the middle of a write (DESIGN.md, "On disk").
+//! What stands at the end of a log that a writer left, perhaps in the middle of a write (docs/operating.md,
+//! "Torn writes").
 //!
 //! [`walk_tail`] looks, [`TailState::judge`] decides, and only [`super::batch_log::BatchLog::resume`] acts. The
 //! walk starts at a place the index remembers, or at the last file that can hold the published size; up to that

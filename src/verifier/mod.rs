@@ -1,7 +1,7 @@
 //! The auditor: walks a log from its bytes alone, trusts nobody, and reports everything it finds.
 //!
 //! It shares the format and the rules with the writer, and none of the writer's code: it opens
-//! nothing in `index/`, and reaches neither `ledger` nor a network (DESIGN.md, "The house"). The
+//! nothing in `index/`, and reaches neither `ledger` nor a network (docs/architecture.md). The
 //! way of the data (docs/auditing.md):
 //!
 //! | module | does |

@@ -61,7 +61,7 @@ impl Verdict {
     }
 
     /// The program's exit code: 0 sound and anchored, 1 something is wrong, 4 sound and not
-    /// anchored, 5 cannot tell (DESIGN.md, "The command line").
+    /// anchored, 5 cannot tell (docs/auditing.md, "Verdicts").
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
