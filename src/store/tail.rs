@@ -188,7 +188,7 @@ fn torn(stop: &TailStop, published: u64) -> Option<Torn> {
 }
 
 /// Walks the tail of a log of which `published` entries are covered by `head` (0 where there is no head).
-/// `hint` is where some frame at or below the published size begins, as the index remembers it; a hint that the
+/// `hint` is where some frame below the published size begins, as the index remembers it; a hint that the
 /// log does not bear out is ignored.
 ///
 /// # Errors
