@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::event::body::{Body, Event};
 use crate::hash::Hash;
 use crate::ledger::config::{Config, ConfigError};
+use crate::ledger::opening::{LOCK_FILE, LOCK_TIMEOUT_DEFAULT};
 use crate::ledger::receipt::{AppendError, Receipt};
 use crate::lifecycle::rules::{ApplyError, Submission, apply};
 use crate::lifecycle::state::State;
@@ -23,6 +24,7 @@ use crate::store::batch_log::{BatchLog, StoreError};
 use crate::store::files::{FileLog, RollSize};
 use crate::store::frame::{FrameError, encode_frame};
 use crate::store::head::{HeadError, HeadFile, HeadState, read_head};
+use crate::store::lock::{Holder, LockError, WriterLock};
 use crate::store::tail::{TailState, walk_tail};
 use crate::time::Timestamp;
 
@@ -74,6 +76,9 @@ pub enum CreateError {
         /// What was prepared.
         expected: String,
     },
+    /// Somebody else is founding the ledger.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// An anchor holds another log's checkpoint already.
     #[error("the anchor {} exists already: each ledger has anchors of its own", path.display())]
     AnchorTaken {
@@ -124,7 +129,8 @@ pub fn prepare(dir: &Path, config: &Config) -> Result<(), CreateError> {
 /// Records entry 0 in a prepared directory, durably, and writes `trust.toml`.
 ///
 /// # Errors
-/// [`CreateError`]; then no ledger was founded.
+/// [`CreateError`]; then no ledger was founded, but after [`CreateError::Anchor`], and after
+/// [`CreateError::Io`] over `trust.toml`: there entry 0 stands, and the next opening writes the anchors.
 pub fn found(
     dir: &Path,
     log_key: &SecretKey,
@@ -133,6 +139,8 @@ pub fn found(
 ) -> Result<(Receipt, TrustRoot), CreateError> {
     let config = Config::read(dir)?;
     let origin = Origin::new(config.origin.clone())?;
+    let holder = Holder::of_this_process(recorded_at);
+    let _lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, LOCK_TIMEOUT_DEFAULT)?;
     if !matches!(read_head(dir)?, HeadState::Missing | HeadState::FirstWriteTorn) {
         return Err(CreateError::Exists { dir: dir.to_owned() });
     }
@@ -148,10 +156,10 @@ pub fn found(
     }
     let trust = TrustRoot::new(origin.clone(), leaf_hash, log_key.public_key())?;
     let note = write_first_batch(dir, &origin, &bytes, log_key)?;
+    write_trust(dir, &trust)?;
     for path in config.anchor_paths(dir) {
         write_anchor(&path, &note)?;
     }
-    write_trust(dir, &trust)?;
     let checkpoint = String::from_utf8_lossy(&note).into_owned();
     Ok((Receipt { index: 0, leaf_hash, event_id, recorded_at, checkpoint, repeated: false }, trust))
 }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use bincode::{Decode, Encode};
 
 use crate::codec;
+use crate::event::authority::Role;
 use crate::event::body::{Body, Event};
 use crate::event::header::EventId;
 use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::index::offsets::{EntryLocation, Offsets};
 use crate::index::rows::{IndexError, RowChange, Rows, remove_index};
-use crate::lifecycle::state::{Changes, Charter, Holder, Row, RowKey, RowSource, SeenEvent, Slot};
+use crate::lifecycle::state::{Changes, Charter, Grant, Holder, Row, RowKey, RowSource, SeenEvent, Slot};
 use crate::log::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::log::reader::{INDEX_DIR, LOG_DIR};
 use crate::merkle::tree::Frontier;
@@ -106,7 +107,8 @@ impl ReachRow {
 /// The index, open for the one writer.
 #[derive(Debug)]
 pub struct Derived {
-    rows: Rows,
+    /// None only once it is closed.
+    rows: Option<Rows>,
     offsets: Offsets,
     log: FileSource,
     reach: Reach,
@@ -128,6 +130,10 @@ impl Derived {
         let rows = Rows::open(&index)?;
         let mut offsets = Offsets::open(&index)?;
         let reach = match rows.get(REACH_KEY)? {
+            // Rows that nothing dates are left from something: on them entry 0 would be refused.
+            None if !rows.scan_prefix(&[])?.is_empty() => {
+                return Err(damaged("the row that says how far it reaches is missing"));
+            }
             None => Reach::start(),
             Some(bytes) => codec::decode::<ReachRow>(&bytes)
                 .ok()
@@ -139,7 +145,16 @@ impl Derived {
         }
         offsets.truncate(reach.tree.size())?;
         let log = FileSource::new(&dir.join(LOG_DIR));
-        Ok(Self { rows, offsets, log, reach, pending: BTreeMap::new() })
+        Ok(Self { rows: Some(rows), offsets, log, reach, pending: BTreeMap::new() })
+    }
+
+    /// Lets go of sled's files, so that they can be removed. Nothing can be read or changed any more.
+    pub fn close(&mut self) {
+        self.rows = None;
+    }
+
+    fn rows(&self) -> Result<&Rows, IndexError> {
+        self.rows.as_ref().ok_or_else(|| damaged("it was closed"))
     }
 
     /// Removes the index of the ledger in `dir`, and begins anew.
@@ -213,16 +228,43 @@ impl Derived {
         }
         let until = today.min(self.reach.uncleared_day.saturating_add(CLEARED_DAYS_MAX));
         for day in self.reach.uncleared_day..until {
-            for (key, ids) in self.rows.scan_prefix(&expiry_key(day, None))? {
+            for (key, ids) in self.scan_with_pending(&expiry_key(day, None))? {
                 for id in ids.chunks_exact(16) {
-                    let id = EventId::from_bytes(id.try_into().expect("chunks of 16"));
-                    self.pending.insert(event_key(&id), None);
+                    let id = event_key(&EventId::from_bytes(id.try_into().expect("chunks of 16")));
+                    if self.expiry_day(&id)? == Some(day) {
+                        self.pending.insert(id, None);
+                    }
                 }
                 self.pending.insert(key, None);
             }
         }
         self.reach.uncleared_day = until.max(self.reach.uncleared_day);
         Ok(())
+    }
+
+    /// On which day the event expires whose row stands under `key` now. An id that was used again
+    /// after its first event had expired is the second event's.
+    fn expiry_day(&self, key: &[u8]) -> Result<Option<u32>, IndexError> {
+        let row = match self.pending.get(key) {
+            Some(pending) => pending.clone(),
+            None => self.rows()?.get(key)?,
+        };
+        let seen = row.map(|bytes| codec::decode::<SeenEvent>(&bytes)).transpose();
+        let seen = seen.map_err(|error| damaged(format!("an event id's row: {error}")))?;
+        Ok(seen.map(|seen| day_of(seen.expires_at)))
+    }
+
+    /// The rows below `prefix`, those not yet handed to sled among them.
+    fn scan_with_pending(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, IndexError> {
+        let mut rows: BTreeMap<_, _> = self.rows()?.scan_prefix(prefix)?.into_iter().collect();
+        let pending = self.pending.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        for (key, value) in pending {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        Ok(rows)
     }
 
     /// Hands everything that is pending to sled, with how far it reaches: all or nothing.
@@ -238,7 +280,7 @@ impl Derived {
                 None => RowChange::Delete { key },
             })
             .collect();
-        self.rows.apply(&changes)
+        self.rows()?.apply(&changes)
     }
 
     /// How many changes wait for [`Derived::flush`].
@@ -326,22 +368,40 @@ impl Derived {
 
     fn check_charter(&self, charter: &Charter) -> Result<bool, IndexError> {
         let policy_stands = match self.event(charter.policy_entry)?.1.body {
-            Body::LedgerCreated(body) => body.policy == charter.policy,
-            Body::PolicySet(body) => body.policy == charter.policy,
+            Body::LedgerCreated(body) => {
+                body.policy == charter.policy && body.rules_version == charter.rules_version
+            }
+            Body::PolicySet(body) => {
+                body.policy == charter.policy && body.rules_version == charter.rules_version
+            }
             _ => false,
         };
-        let first = self.entry(0)?;
-        Ok(policy_stands && Entry::leaf_hash(&first.to_bytes()) == charter.ledger_id)
+        let (first, event) = self.event(0)?;
+        let is_founded_so = matches!(event.body, Body::LedgerCreated(body) if body.origin == charter.origin);
+        Ok(policy_stands && is_founded_so && Entry::leaf_hash(&first.to_bytes()) == charter.ledger_id)
     }
 
     fn check_holder(&self, key: &PublicKey, holder: &Holder) -> Result<bool, IndexError> {
         for grant in &holder.grants {
             let granted = match self.event(grant.entry)?.1.body {
                 Body::LedgerCreated(body) => {
-                    body.administrators.iter().any(|named| named.key == *key && named.person == holder.person)
+                    let first = Grant {
+                        entry: 0,
+                        roles: vec![Role::Admin],
+                        scope: None,
+                        valid_from: None,
+                        valid_until: None,
+                    };
+                    let mut named = body.administrators.iter();
+                    *grant == first && named.any(|named| named.key == *key && named.person == holder.person)
                 }
                 Body::KeyGranted(body) => {
-                    body.key == *key && body.person == holder.person && *body.roles == *grant.roles
+                    let validity = (body.valid_from, body.valid_until);
+                    body.key == *key
+                        && body.person == holder.person
+                        && *body.roles == *grant.roles
+                        && grant.scope.as_ref() == Some(&body.scope)
+                        && (grant.valid_from, grant.valid_until) == validity
                 }
                 _ => false,
             };
@@ -363,15 +423,24 @@ impl Derived {
             if body.model == *model && body.version == *version))
     }
 
+    /// Whatever the slot names that a rollback or a failed change could bring back, it names rightly.
     fn check_slot(&self, model: &str, environment: &str, slot: &Slot) -> Result<bool, IndexError> {
-        let Some(serving) = slot.serving() else { return Ok(true) };
-        let (_, event) = self.event(serving.entry)?;
-        let version = match &event.body {
-            Body::ModelPromoted(body) => &body.version,
-            Body::ModelRolledBack(body) => &body.to,
-            _ => return Ok(false),
-        };
-        Ok(place_of(&event.body) == Some((model, environment)) && *version == serving.version)
+        let place = Some((model, environment));
+        let stack_before = slot.newest.as_ref().map(|newest| newest.stack_before.as_slice());
+        for serving in slot.stack.iter().chain(stack_before.unwrap_or_default()) {
+            let (_, event) = self.event(serving.entry)?;
+            let version = match &event.body {
+                Body::ModelPromoted(body) => &body.version,
+                Body::ModelRolledBack(body) => &body.to,
+                _ => return Ok(false),
+            };
+            if place_of(&event.body) != place || *version != serving.version {
+                return Ok(false);
+            }
+        }
+        let Some(newest) = &slot.newest else { return Ok(true) };
+        let (_, event) = self.event(newest.entry)?;
+        Ok(event.kind() == newest.kind.event_kind() && place_of(&event.body) == place)
     }
 }
 
@@ -390,17 +459,18 @@ impl RowSource for Derived {
     type Error = IndexError;
 
     fn row(&self, key: &RowKey) -> Result<Option<Row>, IndexError> {
-        let Some(bytes) = self.rows.get(&row_key(key))? else { return Ok(None) };
+        let Some(bytes) = self.rows()?.get(&row_key(key))? else { return Ok(None) };
         let row = decode_row(key, &bytes).map_err(|error| damaged(format!("{key:?}: {error}")))?;
         self.check(key, &row)?;
         Ok(Some(row))
     }
 
     fn event_id(&self, id: &EventId) -> Result<Option<SeenEvent>, IndexError> {
-        let Some(bytes) = self.rows.get(&event_key(id))? else { return Ok(None) };
+        let Some(bytes) = self.rows()?.get(&event_key(id))? else { return Ok(None) };
         let seen: SeenEvent =
             codec::decode(&bytes).map_err(|error| damaged(format!("event id {id}: {error}")))?;
-        if self.event(seen.entry)?.1.header.event_id != *id {
+        let header = self.event(seen.entry)?.1.header;
+        if header.event_id != *id || header.expires_at != seen.expires_at {
             return Err(damaged(format!("entry {} does not hold event {id}", seen.entry)));
         }
         Ok(Some(seen))

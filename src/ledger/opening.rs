@@ -9,7 +9,7 @@
 //! 4. The index is opened, or built again, and brought up to the log: each frame's checkpoint must
 //!    be over the very tree that its entries make.
 //! 5. Every anchor must hold a checkpoint of this log's past.
-//! 6. `head` is healed from the log, never the reverse.
+//! 6. `head` is healed from the log, never the reverse; anchors that lie behind are brought up to it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,15 +31,18 @@ use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, op
 use crate::note::vkey::{VerifierKey, VkeyError};
 use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey, read_private_key};
 use crate::signing::public_key::PublicKey;
-use crate::store::anchor::{AnchorError, read_anchor};
+use crate::store::anchor::{AnchorError, read_anchor, write_anchor};
 use crate::store::batch_log::{BatchLog, FrameLocation, Position, StoreError};
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::files::{FileLog, RollSize};
-use crate::store::head::{HeadError, HeadFile, HeadState};
+use crate::store::head::{HeadError, HeadFile, HeadState, read_head_on};
 use crate::store::lock::{Holder, LockError, WriterLock};
 use crate::store::scan::{ScanError, Scanner, read_frame};
 use crate::store::tail::{TailCondition, TailState, walk_tail};
 use crate::time::{Clock, Timestamp};
 
+/// The file that the one writer locks.
+pub const LOCK_FILE: &str = "lock";
 /// How long a writer waits for the lock unless told.
 pub const LOCK_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// After so many changed rows, a rebuild hands them to sled.
@@ -178,11 +181,20 @@ impl Ledger {
     /// # Errors
     /// [`OpeningError`]; the ledger is then as it was, but for a torn write that was cut.
     pub fn open(dir: &Path, options: OpenOptions<'_>) -> Result<Self, OpeningError> {
+        Self::open_on(Arc::new(RealDisk), dir, options)
+    }
+
+    /// As [`Ledger::open`], with log and `head` written through a given disk. What is only derived,
+    /// and readers, go by the machine's own.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: OpenOptions<'_>) -> Result<Self, OpeningError> {
         let config = Config::read(dir)?;
         let log_key = read_private_key(&config.log_key_path(dir), options.ask_passphrase)?;
         let holder = Holder::of_this_process(options.clock.now());
-        let lock = WriterLock::acquire(&dir.join("lock"), &holder, options.lock_timeout)?;
-        let opened = Opened::open(dir, &config, log_key)?;
+        let lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, options.lock_timeout)?;
+        let opened = Opened::open(&disk, dir, &config, log_key)?;
         Ok(opened.into_ledger(dir, &config, lock, options.clock, options.clock_trust))
     }
 }
@@ -198,16 +210,23 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    fn open(dir: &Path, config: &Config, log_key: SecretKey) -> Result<Self, OpeningError> {
+    fn open(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        config: &Config,
+        log_key: SecretKey,
+    ) -> Result<Self, OpeningError> {
         let origin = Origin::new(config.origin.clone())?;
         let vkey = VerifierKey::new_ed25519(origin.as_str(), log_key.public_key())?;
-        let mut head = HeadFile::open(dir)?;
-        let published = published(dir, config, head.state(), &vkey)?;
-        let mut log = FileLog::open(&dir.join(LOG_DIR), RollSize::DEFAULT)?;
+        let published = published(dir, config, &read_head_on(disk.as_ref(), dir)?, &vkey)?;
+        if published.is_none() && !dir.join(LOG_DIR).exists() {
+            return Err(OpeningError::Empty { dir: dir.to_owned() });
+        }
+        let mut log = FileLog::open_on(Arc::clone(disk), &dir.join(LOG_DIR), RollSize::DEFAULT)?;
         let size = published.as_ref().map_or(0, |note| note.checkpoint().size());
         let (derived, mut warnings) = open_index(dir)?;
         let hint = Some(derived.reach().last_frame).filter(|_| derived.reach().tree.size() > 0);
-        let tail = TailState::judge(walk_tail(&log, size, hint)?);
+        let tail = judge_tail(&log, size, hint)?;
         check_tail(&tail, published.is_some(), dir)?;
         check_published(&log, &tail, published.as_ref())?;
         log.resume(&tail)?;
@@ -224,12 +243,25 @@ impl Opened {
             }
             Err(FollowError::Log(error)) => return Err(error),
         };
-        check_anchors(&config.anchor_paths(dir), &log, &derived, &vkey)?;
+        let anchors = config.anchor_paths(dir);
+        let (derived, anchors_behind) = match check_anchors(&anchors, &log, &derived, &vkey) {
+            // The index may have led astray: on its word alone no log is refused.
+            Err(OpeningError::AnchorDisagrees { size, .. }) if size <= end => {
+                drop(derived);
+                let fresh = follow(Derived::create(dir)?, &log, &origin, &vkey, end)?;
+                let behind = check_anchors(&anchors, &log, &fresh, &vkey)?;
+                warnings.push(Warning::IndexRebuilt { reason: "its offsets are not the log's".into() });
+                (fresh, behind)
+            }
+            checked => (derived, checked?),
+        };
+        let mut head = HeadFile::open_on(disk.as_ref(), dir)?;
         if let Some(last) = tail.frames_beyond_head().last() {
             let frame = read_frame(&log, last.position())?;
             head.publish(last.next_index(), frame.view().note())?;
             warnings.push(Warning::Adopted { entries: end - size });
         }
+        warnings.extend(catch_up(anchors_behind, head.state()));
         Ok(Self { log, head, derived, origin, log_key, warnings })
     }
 
@@ -289,6 +321,17 @@ fn published(
         HeadState::Missing | HeadState::FirstWriteTorn => Ok(None),
         HeadState::BothBad => Err(OpeningError::HeadLost),
     }
+}
+
+/// Looks at the log's tail. The index's hint may save time, and nothing else: what looks unsound from
+/// there is looked at again without it.
+fn judge_tail(log: &FileLog, published: u64, hint: Option<Position>) -> Result<TailState, StoreError> {
+    let tail = TailState::judge(walk_tail(log, published, hint)?);
+    let is_sound = tail.condition() == &TailCondition::Sound && tail.last_published().is_some();
+    if is_sound || hint.is_none() {
+        return Ok(tail);
+    }
+    Ok(TailState::judge(walk_tail(log, published, None)?))
 }
 
 fn check_tail(tail: &TailState, has_head: bool, dir: &Path) -> Result<(), OpeningError> {
@@ -372,6 +415,7 @@ fn follow(
         derived.record(&located.location, frame.entry_offsets(), &replayed.changes, replayed.reach)?;
         if derived.pending() > REBUILD_FLUSH_ROWS {
             derived.flush()?;
+            state.forget_rows_above(REBUILD_FLUSH_ROWS);
         }
     }
     derived = state.into_source();
@@ -400,6 +444,13 @@ fn follow_from(
     let checkpoint = note.checkpoint();
     if checkpoint.size() != reach.tree.size() || *checkpoint.root() != reach.tree.root() {
         return Err(foreign("it was built for another log"));
+    }
+    let last = view.entries().last().and_then(|bytes| Some((Entry::from_bytes(bytes).ok()?, bytes)));
+    let goes_on = last.is_some_and(|(entry, bytes)| {
+        entry.recorded_at == reach.last_recorded && Entry::leaf_hash(bytes) == reach.previous
+    });
+    if !goes_on {
+        return Err(foreign("its last entry is not the log's"));
     }
     Ok(FrameLocation::new(reach.last_frame, &view.header()).end())
 }
@@ -479,22 +530,30 @@ fn check_note(note: &[u8], origin: &Origin, vkey: &VerifierKey, reach: &Reach) -
     if fits { Ok(()) } else { Err(inconsistent("the checkpoint is not over these entries".into())) }
 }
 
-/// Every anchor holds a checkpoint that one of this log's batches holds too.
+/// Every anchor holds a checkpoint that one of this log's batches holds too. Gives those that were not
+/// written yet, or lie behind the log.
 fn check_anchors(
     anchors: &[PathBuf],
     log: &FileLog,
     derived: &Derived,
     vkey: &VerifierKey,
-) -> Result<(), OpeningError> {
+) -> Result<Vec<PathBuf>, OpeningError> {
     let log_size = derived.reach().tree.size();
+    let mut behind = Vec::new();
     for path in anchors {
-        let Some(bytes) = read_anchor(path)? else { continue };
+        let Some(bytes) = read_anchor(path)? else {
+            behind.push(path.clone());
+            continue;
+        };
         let unreadable = |error| OpeningError::AnchorUnreadable { path: path.clone(), error };
         let anchor = open_checkpoint(&bytes, vkey).map_err(unreadable)?;
         let size = anchor.checkpoint().size();
         let disagrees = || OpeningError::AnchorDisagrees { path: path.clone(), size, log_size };
         if size > log_size {
             return Err(disagrees());
+        }
+        if size < log_size {
+            behind.push(path.clone());
         }
         let Some(last) = size.checked_sub(1) else { continue };
         let frame = frame_of(log, derived, last).map_err(|_| disagrees())?;
@@ -503,5 +562,15 @@ fn check_anchors(
             return Err(disagrees());
         }
     }
-    Ok(())
+    Ok(behind)
+}
+
+/// Writes the checkpoint in `head` to the anchors that lie behind: a writer was stopped before it could.
+fn catch_up(anchors: Vec<PathBuf>, head: &HeadState) -> Vec<Warning> {
+    let Some(head) = head.head() else { return Vec::new() };
+    let write = |path: PathBuf| {
+        let error = write_anchor(&path, head.note()).err()?;
+        Some(Warning::Anchor { path, reason: error.to_string() })
+    };
+    anchors.into_iter().filter_map(write).collect()
 }

@@ -42,6 +42,8 @@ pub const CLOCK_BEHIND_MAX_MS: i64 = 5 * MINUTE_MS;
 /// How far it may lie ahead of it without somebody vouching for it: recorded times never go back,
 /// so one append under a clock that runs ahead holds up every later one.
 pub const CLOCK_AHEAD_MAX_MS: i64 = DAY_MS;
+/// Above this many rows in memory, all are forgotten and read again as they are needed: some 50 MB.
+const CACHED_ROWS_MAX: usize = 100_000;
 /// Room in a frame beside its entries: header, note, checksum, generously.
 const FRAME_OVERHEAD: usize = 8 * 1024;
 
@@ -101,6 +103,30 @@ struct Ticket {
 
 type Outcome = Result<Receipt, AppendError>;
 
+impl Ticket {
+    fn unknown(&self, reason: &str) -> Outcome {
+        let event_id = self.verified.event.header.event_id;
+        Err(AppendError::OutcomeUnknown { reason: reason.to_owned(), event_id })
+    }
+}
+
+/// Tickets that were taken from the queue: should the commit panic, they are answered all the same,
+/// for nobody else would, and the writer is poisoned, for nobody knows what it holds.
+struct Unanswered<'a> {
+    writer: &'a mut Writer,
+    tickets: Vec<Ticket>,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let reason = "the writer panicked";
+        for ticket in self.tickets.drain(..) {
+            self.writer.poisoned = Some(reason.into());
+            *lock(&ticket.outcome) = Some(ticket.unknown(reason));
+        }
+    }
+}
+
 impl Verified {
     /// Verifies strictly (decision 5), and reads the event.
     fn new(envelope: Envelope) -> Result<Self, AppendError> {
@@ -149,7 +175,9 @@ impl Ledger {
         waiting.into_iter().map(|waiting| waiting.and_then(|outcome| self.wait(&outcome))).collect()
     }
 
-    /// Waits for an outcome; commits what is queued whenever the writer is free.
+    /// Waits for an outcome; commits what is queued whenever the writer is free. A ticket is either in
+    /// the queue or has its outcome when the writer is free: whoever takes it from the queue holds the
+    /// writer until it is answered, by a panic even ([`Unanswered`]).
     fn wait(&self, outcome: &Mutex<Option<Outcome>>) -> Outcome {
         loop {
             let mut writer = lock(&self.writer);
@@ -157,7 +185,7 @@ impl Ledger {
                 return outcome;
             }
             let tickets = take_batch(&mut lock(&self.queue));
-            writer.commit(&tickets);
+            writer.commit(tickets);
         }
     }
 
@@ -168,24 +196,10 @@ impl Ledger {
     pub fn try_append(&self, envelope: Envelope) -> Result<(), AppendError> {
         let verified = Verified::new(envelope)?;
         let mut writer = lock(&self.writer);
+        writer.check_sound()?;
         let recorded_at = writer.time()?;
-        let reach = writer.state.source().reach().clone();
-        let bytes = entry_bytes(reach.tree.size(), reach.previous, recorded_at, &verified);
-        let submission = verified.at(reach.tree.size(), recorded_at, Entry::leaf_hash(&bytes));
-        if let Some(seen) = writer.seen(&verified, recorded_at)? {
-            let same = seen_event(writer.state.source(), seen.entry)? == verified.envelope.event();
-            let event_id = verified.event.header.event_id;
-            return if same {
-                Ok(())
-            } else {
-                refused(Refusal::EventIdReused { event_id, entry: seen.entry })
-            };
-        }
-        match apply(&mut writer.state, &submission) {
-            Ok(_) => Ok(()),
-            Err(ApplyError::Refused(refusal)) => refused(refusal),
-            Err(ApplyError::Source(error)) => Err(index_error(&error)),
-        }
+        let tried = writer.recovering(|writer| writer.try_one(&verified, recorded_at));
+        tried.map_err(|error| index_error(&error))?.map_or(Ok(()), refused)
     }
 
     /// The event that used `id` and could still come again at `now`.
@@ -219,21 +233,21 @@ impl Ledger {
         std::mem::take(&mut lock(&self.writer).warnings)
     }
 
-    /// Reads the state under the writer's lock.
+    /// Reads the state under the writer's lock. After a failure memory holds what may not be in the
+    /// log, and is not read.
     ///
     /// # Errors
-    /// [`AppendError::Index`], or what `read` ends in.
-    fn read<T>(
-        &self,
-        read: impl FnOnce(&mut State<Derived>) -> Result<T, IndexError>,
-    ) -> Result<T, AppendError> {
-        read(&mut lock(&self.writer).state).map_err(|error| index_error(&error))
+    /// [`AppendError::Poisoned`] and [`AppendError::Index`].
+    fn read<T>(&self, read: impl Fn(&mut State<Derived>) -> Result<T, IndexError>) -> Result<T, AppendError> {
+        let mut writer = lock(&self.writer);
+        writer.check_sound()?;
+        writer.recovering(|writer| read(&mut writer.state)).map_err(|error| index_error(&error))
     }
 
     /// What holds for the whole ledger.
     ///
     /// # Errors
-    /// [`AppendError::Index`].
+    /// [`AppendError::Index`] and [`AppendError::Poisoned`].
     pub fn charter(&self) -> Result<Arc<Charter>, AppendError> {
         self.read(State::charter)?
             .ok_or_else(|| AppendError::Index { reason: "it knows no ledger.created".into() })
@@ -242,7 +256,7 @@ impl Ledger {
     /// The policy in force.
     ///
     /// # Errors
-    /// [`AppendError::Index`].
+    /// [`AppendError::Index`] and [`AppendError::Poisoned`].
     pub fn policy(&self) -> Result<Arc<ReleasePolicy>, AppendError> {
         self.read(State::policy)?.ok_or_else(|| AppendError::Index { reason: "it knows no policy".into() })
     }
@@ -250,7 +264,7 @@ impl Ledger {
     /// The holder of a key.
     ///
     /// # Errors
-    /// [`AppendError::Index`].
+    /// [`AppendError::Index`] and [`AppendError::Poisoned`].
     pub fn holder(&self, key: &PublicKey) -> Result<Option<Arc<Holder>>, AppendError> {
         self.read(|state| state.holder(key))
     }
@@ -258,7 +272,7 @@ impl Ledger {
     /// A registered version.
     ///
     /// # Errors
-    /// [`AppendError::Index`].
+    /// [`AppendError::Index`] and [`AppendError::Poisoned`].
     pub fn version(&self, model: &Name, version: &Name) -> Result<Option<Arc<VersionRow>>, AppendError> {
         self.read(|state| state.version(model, version))
     }
@@ -266,7 +280,7 @@ impl Ledger {
     /// What serves of a model in an environment.
     ///
     /// # Errors
-    /// [`AppendError::Index`].
+    /// [`AppendError::Index`] and [`AppendError::Poisoned`].
     pub fn slot(
         &self,
         model: &Name,
@@ -304,11 +318,6 @@ fn refused<T>(refusal: Refusal) -> Result<T, AppendError> {
 
 fn index_error(error: &IndexError) -> AppendError {
     AppendError::Index { reason: error.to_string() }
-}
-
-fn seen_event(derived: &Derived, entry: u64) -> Result<Vec<u8>, AppendError> {
-    let entry = derived.entry(entry).map_err(|error| index_error(&error))?;
-    Ok(entry.envelope.event().to_vec())
 }
 
 fn entry_bytes(index: u64, previous: Hash, recorded_at: Timestamp, verified: &Verified) -> Vec<u8> {
@@ -359,56 +368,66 @@ impl Writer {
         Ok(now.max(last))
     }
 
-    fn seen(
-        &mut self,
-        verified: &Verified,
-        recorded_at: Timestamp,
-    ) -> Result<Option<SeenEvent>, AppendError> {
-        let id = &verified.event.header.event_id;
-        self.state.event_id(id, recorded_at).map_err(|error| index_error(&error))
+    fn check_sound(&self) -> Result<(), AppendError> {
+        match &self.poisoned {
+            Some(reason) => Err(AppendError::Poisoned { reason: reason.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Commits the tickets as one batch, and tells each its outcome.
-    fn commit(&mut self, tickets: &[Ticket]) {
+    fn commit(&mut self, tickets: Vec<Ticket>) {
         if tickets.is_empty() {
             return;
         }
-        let outcomes = self.outcomes(tickets);
-        for (ticket, outcome) in tickets.iter().zip(outcomes) {
+        let mut unanswered = Unanswered { writer: self, tickets };
+        let outcomes = unanswered.writer.outcomes(&unanswered.tickets);
+        for (ticket, outcome) in unanswered.tickets.drain(..).zip(outcomes) {
             *lock(&ticket.outcome) = Some(outcome);
         }
     }
 
     fn outcomes(&mut self, tickets: &[Ticket]) -> Vec<Outcome> {
         let all = |error: &AppendError| tickets.iter().map(|_| Err(error.clone())).collect();
-        if let Some(reason) = &self.poisoned {
-            return all(&AppendError::Poisoned { reason: reason.clone() });
+        if let Err(error) = self.check_sound() {
+            return all(&error);
         }
         let recorded_at = match self.time() {
             Ok(time) => time,
             Err(error) => return all(&error),
         };
-        let plan = match self.plan(tickets, recorded_at) {
+        let plan = match self.recovering(|writer| writer.plan(tickets, recorded_at)) {
             Ok(plan) => plan,
-            Err(error) => match self.rebuild(&error).and_then(|()| self.plan(tickets, recorded_at)) {
-                Ok(plan) => plan,
-                Err(error) => {
-                    self.poisoned = Some(error.to_string());
-                    return all(&index_error(&error));
-                }
-            },
+            Err(error) => return all(&index_error(&error)),
         };
         match self.write(&plan) {
             Ok(note) => self.receipts(tickets, &plan, &note),
             Err(reason) => {
                 // Memory holds what may not be in the log: it is not used again.
                 self.poisoned = Some(reason.clone());
-                let unknown = |ticket: &Ticket| {
-                    let event_id = ticket.verified.event.header.event_id;
-                    Err(AppendError::OutcomeUnknown { reason: reason.clone(), event_id })
-                };
-                tickets.iter().map(unknown).collect()
+                tickets.iter().map(|ticket| ticket.unknown(&reason)).collect()
             }
+        }
+    }
+
+    /// Why an event would be refused now; none where it would be recorded, or is already.
+    fn try_one(
+        &mut self,
+        verified: &Verified,
+        recorded_at: Timestamp,
+    ) -> Result<Option<Refusal>, IndexError> {
+        let Reach { tree, previous, .. } = self.state.source().reach().clone();
+        let event_id = verified.event.header.event_id;
+        if let Some(SeenEvent { entry, .. }) = self.state.event_id(&event_id, recorded_at)? {
+            let is_same = self.state.source().entry(entry)?.envelope.event() == verified.envelope.event();
+            return Ok((!is_same).then_some(Refusal::EventIdReused { event_id, entry }));
+        }
+        let bytes = entry_bytes(tree.size(), previous, recorded_at, verified);
+        let submission = verified.at(tree.size(), recorded_at, Entry::leaf_hash(&bytes));
+        match apply(&mut self.state, &submission) {
+            Ok(_) => Ok(None),
+            Err(ApplyError::Refused(refusal)) => Ok(Some(refusal)),
+            Err(ApplyError::Source(error)) => Err(error),
         }
     }
 
@@ -507,22 +526,25 @@ impl Writer {
         let recorded = derived
             .record(&location, view.entry_offsets(), &plan.changes, reach)
             .and_then(|()| derived.flush());
-        if let Err(error) = recorded {
-            self.poisoned = Some(error.to_string());
+        match recorded {
+            Ok(()) => self.state.forget_rows_above(CACHED_ROWS_MAX),
+            Err(error) => self.poisoned = Some(error.to_string()),
         }
         self.write_anchors(&note);
         Ok(note)
     }
 
+    /// Of each anchor only the newest warning is kept, so that a lost disk fills no memory.
     fn write_anchors(&mut self, note: &[u8]) {
         for path in &self.anchors {
-            if let Err(error) = write_anchor(path, note) {
-                self.warnings.push(Warning::Anchor { path: path.clone(), reason: error.to_string() });
-            }
+            let Err(error) = write_anchor(path, note) else { continue };
+            self.warnings
+                .retain(|warning| !matches!(warning, Warning::Anchor { path: of, .. } if of == path));
+            self.warnings.push(Warning::Anchor { path: path.clone(), reason: error.to_string() });
         }
     }
 
-    fn receipts(&self, tickets: &[Ticket], plan: &Plan, note: &[u8]) -> Vec<Outcome> {
+    fn receipts(&mut self, tickets: &[Ticket], plan: &Plan, note: &[u8]) -> Vec<Outcome> {
         let note = String::from_utf8_lossy(note).into_owned();
         let first_index = plan.tree.size() - plan.entries.len() as u64;
         let receipt = |ticket: &Ticket, place: usize, repeated| Receipt {
@@ -533,33 +555,53 @@ impl Writer {
             checkpoint: note.clone(),
             repeated,
         };
-        let outcome = |(ticket, fate): (&Ticket, &Fate)| match fate {
+        let mut outcome = |(ticket, fate): (&Ticket, &Fate)| match fate {
             Fate::Accepted(place) => Ok(receipt(ticket, *place, false)),
             Fate::Repeats(place) => Ok(receipt(ticket, *place, true)),
             Fate::Refused(refusal) => refused(refusal.clone()),
-            Fate::Known(entry) => self.first_receipt(*entry, ticket),
+            Fate::Known(entry) => {
+                let first = self.recovering(|writer| writer.first_receipt(*entry));
+                first.map_err(|error| index_error(&error))
+            }
         };
-        tickets.iter().zip(&plan.fates).map(outcome).collect()
+        tickets.iter().zip(&plan.fates).map(&mut outcome).collect()
     }
 
     /// The receipt that an event got when it was recorded.
-    fn first_receipt(&self, index: u64, ticket: &Ticket) -> Outcome {
+    fn first_receipt(&self, index: u64) -> Result<Receipt, IndexError> {
         let derived = self.state.source();
-        let entry = derived.entry(index).map_err(|error| index_error(&error))?;
-        let frame = frame_of(&self.log, derived, index).map_err(|reason| AppendError::Index { reason })?;
+        let entry = derived.entry(index)?;
+        let damaged = |what: String| IndexError::Damaged { what };
+        let event = Event::from_bytes(entry.envelope.event()).map_err(|error| damaged(error.to_string()))?;
+        let frame = frame_of(&self.log, derived, index).map_err(damaged)?;
         Ok(Receipt {
             index,
             leaf_hash: Entry::leaf_hash(&entry.to_bytes()),
-            event_id: ticket.verified.event.header.event_id,
+            event_id: event.header.event_id,
             recorded_at: entry.recorded_at,
             checkpoint: String::from_utf8_lossy(frame.view().note()).into_owned(),
             repeated: true,
         })
     }
 
+    /// Does what rests on the index; where the index fails, once more on one built anew.
+    fn recovering<T>(&mut self, act: impl Fn(&mut Self) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let error = match act(self) {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let again = self.rebuild(&error).and_then(|()| act(self));
+        if let Err(error) = &again {
+            self.poisoned = Some(error.to_string());
+        }
+        again
+    }
+
     /// Throws the index away and builds it again from the log.
     fn rebuild(&mut self, error: &IndexError) -> Result<(), IndexError> {
         let reason = error.to_string();
+        // sled writes by path, on dropping too: the old rows go before the new ones come.
+        self.state.source_mut().close();
         let rebuilt = Opened::rebuild_index(&self.dir, &self.log, &self.origin, &self.log_key)?;
         self.state = State::over(rebuilt);
         self.warnings.push(Warning::IndexRebuilt { reason });
@@ -571,6 +613,9 @@ impl Writer {
 pub(super) fn frame_of(log: &FileLog, derived: &Derived, index: u64) -> Result<Frame, String> {
     let (file, offset) = derived.frame_of(index).map_err(|error| error.to_string())?;
     let header = read_header(log, Position { file, offset, index }).map_err(|error| error.to_string())?;
+    if !(header.first_index()..header.next_index()).contains(&index) {
+        return Err(format!("the batch where entry {index} should lie does not hold it"));
+    }
     let at = Position { file, offset, index: header.first_index() };
     read_frame(log, at).map_err(|error| error.to_string())
 }

@@ -339,6 +339,13 @@ impl<S> State<S> {
         self.charter = Some(charter);
     }
 
+    /// Forgets all rows once there are more than `max`. For a state whose source holds every one of them.
+    pub fn forget_rows_above(&mut self, max: usize) {
+        if self.rows.len() > max {
+            self.rows.clear();
+        }
+    }
+
     /// Every row in memory that exists, unordered. A state without a source holds all there are.
     pub fn rows(&self) -> impl Iterator<Item = (&RowKey, &Row)> {
         self.rows.iter().filter_map(|(key, row)| Some((key, row.as_ref()?)))

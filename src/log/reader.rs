@@ -182,6 +182,9 @@ impl LogReader {
         from: u64,
         mut each: impl FnMut(LoggedEntry) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
+        if from >= self.size() {
+            return Ok(());
+        }
         let start = self.position_of(from)?.unwrap_or(Position::START);
         self.for_each_frame(start, |_, frame| {
             for (index, bytes) in (frame.first_index()..).zip(frame.entries()) {
@@ -235,11 +238,19 @@ impl LogReader {
     /// # Errors
     /// [`ReadError::NoSuchEntry`] at or beyond the published size; otherwise as for reading.
     pub fn entry(&self, index: u64) -> Result<(LoggedEntry, Vec<u8>), ReadError> {
-        let no_such = ReadError::NoSuchEntry { index, size: self.size() };
         if index >= self.size() {
-            return Err(no_such);
+            return Err(ReadError::NoSuchEntry { index, size: self.size() });
         }
-        let start = self.position_of(index)?.unwrap_or(Position::START);
+        let hint = self.position_of(index)?.unwrap_or(Position::START);
+        match self.entry_from(hint, index) {
+            // An offset that leads astray is no fault of the log's.
+            Err(_) if hint != Position::START => self.entry_from(Position::START, index),
+            result => result,
+        }
+    }
+
+    /// The entry at `index`, looked for in the frames from `start` on.
+    fn entry_from(&self, start: Position, index: u64) -> Result<(LoggedEntry, Vec<u8>), ReadError> {
         let mut found = None;
         self.for_each_frame::<ReadError>(start, |location, frame| {
             if location.next_index() <= index {
@@ -250,6 +261,6 @@ impl LogReader {
             found = Some((LoggedEntry::from_bytes(index, bytes)?, frame.note().to_vec()));
             Ok(ControlFlow::Break(()))
         })?;
-        found.ok_or(no_such)
+        found.ok_or(ReadError::NoSuchEntry { index, size: self.size() })
     }
 }

@@ -1,0 +1,95 @@
+//! One writer at a time, across threads and processes.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rollbook::ledger::opening::OpeningError;
+use rollbook::ledger::writer::ClockTrust;
+use rollbook::store::disk::RealDisk;
+use rollbook::time::SystemClock;
+
+use crate::support::test_ledger::{TestLedger, open_at};
+
+/// Where the child finds the ledger that it is to hold.
+const LEDGER: &str = "ROLLBOOK_TEST_HELD_LEDGER";
+
+#[test]
+fn a_second_writer_is_told_who_holds_the_ledger() {
+    let test = TestLedger::new();
+    let ledger = test.open();
+    let error = test.try_open().unwrap_err();
+    assert!(matches!(error, OpeningError::Lock(_)));
+    let text = error.to_string();
+    assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+    drop(ledger);
+    drop(test.open());
+}
+
+#[test]
+fn a_poisoned_ledger_lets_go_when_it_is_dropped() {
+    let test = TestLedger::new();
+    let disk = crate::support::disk::FaultyDisk::default();
+    let ledger = test.try_open_on(Arc::new(disk.clone()), ClockTrust::Checked).unwrap();
+    disk.fail_after(0);
+    assert!(ledger.append(test.register("1")).is_err());
+    assert!(matches!(test.try_open().unwrap_err(), OpeningError::Lock(_)), "poisoned, and still the writer");
+    drop(ledger);
+    drop(test.open());
+}
+
+#[test]
+fn a_writer_waits_for_the_one_before() {
+    let test = TestLedger::new();
+    let ledger = test.open();
+    let letting_go = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        drop(ledger);
+    });
+    assert_eq!(test.open().size(), 4);
+    letting_go.join().unwrap();
+}
+
+#[test]
+fn a_killed_writer_leaves_no_lock_behind() {
+    let test = TestLedger::new();
+    let mut child = holding_child(&test.dir());
+    let error = test.try_open().unwrap_err();
+    assert!(matches!(error, OpeningError::Lock(_)));
+    assert!(error.to_string().contains(&format!("process {}", child.id())), "{error}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ledger = test.open();
+    ledger.append(test.register("1")).unwrap();
+    assert_eq!(ledger.size(), 5);
+}
+
+/// This very program once more, running [`child_that_holds_the_ledger`] alone, once it holds it.
+fn holding_child(dir: &Path) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "ledger_lock::child_that_holds_the_ledger", "--nocapture"])
+        .env(LEDGER, dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("held")), "the child ended early");
+    child
+}
+
+#[test]
+#[ignore = "a part of a_killed_writer_leaves_no_lock_behind, which runs it in another process"]
+fn child_that_holds_the_ledger() {
+    let dir = std::env::var_os(LEDGER).expect("its parent names the ledger");
+    let opened = open_at(Path::new(&dir), Arc::new(RealDisk), Arc::new(SystemClock), ClockTrust::Vouched);
+    let _ledger = opened.unwrap();
+    println!("held");
+    // Until its parent kills it, or is gone.
+    let _ = std::io::stdin().read_line(&mut String::new());
+}
