@@ -40,8 +40,8 @@ pub enum ReadError {
         /// The directory.
         path: PathBuf,
     },
-    /// `head` names no checkpoint that could be read.
-    #[error("neither slot of {} can be read: run `rollbook verify`", path.display())]
+    /// `head` names no checkpoint that could be read, and the log is not empty.
+    #[error("{} holds no checkpoint that can be read, and the log is not empty: run `rollbook verify`", path.display())]
     HeadUnreadable {
         /// The file.
         path: PathBuf,
@@ -125,6 +125,15 @@ impl LoggedEntry {
     }
 }
 
+/// Whether the log has no byte, or is not there at all.
+fn is_empty(log: &FileSource) -> Result<bool, ReadError> {
+    match log.files() {
+        Ok(files) => Ok(files.iter().all(|file| file.bytes == 0)),
+        Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// A ledger as readers see it: fixed at the size that `head` named when it was opened.
 #[derive(Debug)]
 pub struct LogReader {
@@ -143,15 +152,15 @@ impl LogReader {
         if !dir.join(CONFIG_FILE).exists() && !dir.join(LOG_DIR).is_dir() {
             return Err(ReadError::NotALedger { path: dir.to_owned() });
         }
+        let source = FileSource::new(&dir.join(LOG_DIR));
         let note = match read_head(dir)? {
             HeadState::Published { head, .. } => head.note().to_vec(),
-            HeadState::Missing | HeadState::FirstWriteTorn => {
+            HeadState::Missing | HeadState::FirstWriteTorn if is_empty(&source)? => {
                 return Err(ReadError::Empty { path: dir.to_owned() });
             }
-            HeadState::BothBad => return Err(ReadError::HeadUnreadable { path: dir.join("head") }),
+            _ => return Err(ReadError::HeadUnreadable { path: dir.join("head") }),
         };
         let checkpoint = CheckpointNote::parse_unverified(&note)?;
-        let source = FileSource::new(&dir.join(LOG_DIR));
         Ok(Self { dir: dir.to_owned(), source, note, checkpoint })
     }
 
