@@ -10,6 +10,7 @@ mod format_rejected;
 mod format_tables;
 mod format_wincode;
 mod frame_vectors;
+mod house;
 mod ledger_append;
 mod ledger_create;
 mod ledger_figures;
