@@ -219,7 +219,6 @@ impl Context {
     ///
     /// # Errors
     /// Stdout is closed.
-    #[expect(clippy::unused_self, reason = "answers go through the context")]
     pub fn print(&self, line: impl std::fmt::Display) -> Result<(), Failure> {
         write_line(&line)
     }
@@ -228,7 +227,6 @@ impl Context {
     ///
     /// # Errors
     /// Stdout is closed.
-    #[expect(clippy::unused_self, reason = "answers go through the context")]
     pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
         write_line(&serde_json::to_string(value).map_err(Failure::world)?)
     }

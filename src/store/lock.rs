@@ -216,7 +216,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..5 {
-                        let _held = WriterLock::acquire(&path, &holder(), Duration::from_secs(60)).unwrap();
+                        let _held = WriterLock::acquire(&path, &holder(), Duration::from_mins(1)).unwrap();
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         std::thread::sleep(Duration::from_millis(1));
                         inside.fetch_sub(1, Ordering::SeqCst);

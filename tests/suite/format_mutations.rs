@@ -175,7 +175,7 @@ fn a_huge_length_is_refused_before_anything_is_allocated_for_it() {
         positions += 1;
     }
     assert!(positions > 1_000, "only {positions} lengths were tried");
-    assert!(began.elapsed() < Duration::from_secs(60), "{positions} lengths took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{positions} lengths took {:?}", began.elapsed());
 }
 
 /// `bytes` once for each of its lengths and each of some huge values.

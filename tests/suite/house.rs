@@ -146,10 +146,7 @@ fn the_clock_is_read_by_the_command_line_alone() {
     let house = House::of_this_crate();
     let others = house.modules.keys().map(String::as_str);
     let others = others.filter(|module| !["cli", "time"].contains(&room(module))).collect();
-    none(
-        &house
-            .naming(&others, &["crate::time::SystemClock", "std::time::SystemTime", "jiff::Timestamp::now"]),
-    );
+    none(&house.naming(&others, CLOCKS));
 }
 
 #[test]
