@@ -181,7 +181,8 @@ impl Ledger {
     /// # Errors
     /// [`OpeningError`]; the ledger is then as it was, but for a torn write that was cut.
     pub fn open(dir: &Path, options: OpenOptions<'_>) -> Result<Self, OpeningError> {
-        Self::open_on(Arc::new(RealDisk), dir, options)
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        Self::open_on(&disk, dir, options)
     }
 
     /// As [`Ledger::open`], with log and `head` written through a given disk. What is only derived,
@@ -189,12 +190,12 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::open`].
-    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, options: OpenOptions<'_>) -> Result<Self, OpeningError> {
+    pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: OpenOptions<'_>) -> Result<Self, OpeningError> {
         let config = Config::read(dir)?;
         let log_key = read_private_key(&config.log_key_path(dir), options.ask_passphrase)?;
         let holder = Holder::of_this_process(options.clock.now());
         let lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, options.lock_timeout)?;
-        let opened = Opened::open(&disk, dir, &config, log_key)?;
+        let opened = Opened::open(disk, dir, &config, log_key)?;
         Ok(opened.into_ledger(dir, &config, lock, options.clock, options.clock_trust))
     }
 }

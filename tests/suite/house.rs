@@ -283,7 +283,7 @@ fn what_keeps_to_the_floors_is_let_through() {
         ("src/verifier/mod.rs", "use crate::log::entry::Entry;"),
         ("src/lifecycle/mod.rs", "use std::collections::BTreeMap; use crate::time::Timestamp;"),
     ] {
-        assert_eq!(broken(path, text), [String::new(); 0], "{text}");
+        assert_eq!(broken(path, text), Vec::<String>::new(), "{text}");
     }
 }
 
@@ -336,7 +336,7 @@ impl House {
         let mut test_only = Vec::new();
         for (path, text) in sources {
             let module = module_of(&path);
-            let (tokens, test_modules) = without_tests(tokenize(&text));
+            let (tokens, test_modules) = without_tests(&tokenize(&text));
             test_only.extend(test_modules.into_iter().map(|name| join(&module, &name)));
             house.read(&module, &tokens);
         }
@@ -588,17 +588,17 @@ fn path_group(tokens: &[Token], mut at: usize, outer: &[String]) -> (Vec<Vec<Str
 }
 
 /// The tokens without what stands under `#[cfg(test)]`, and the names of modules that do.
-fn without_tests(tokens: Vec<Token>) -> (Vec<Token>, Vec<String>) {
+fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < tokens.len() {
-        if (0..MARK.len()).any(|offset| text_at(&tokens, at + offset) != MARK[offset]) {
+        if (0..MARK.len()).any(|offset| text_at(tokens, at + offset) != MARK[offset]) {
             kept.push(tokens[at].clone());
             at += 1;
             continue;
         }
-        let end = end_of_item(&tokens, at + MARK.len());
+        let end = end_of_item(tokens, at + MARK.len());
         if let [.., word, name, last] = &tokens[at..end]
             && (word.text.as_str(), last.text.as_str()) == ("mod", ";")
         {

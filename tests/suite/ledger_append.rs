@@ -1,7 +1,5 @@
 //! Appending: receipts, group commit, retries, event ids, the clock, and the bounds of a batch.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::collections::HashSet;
 use std::sync::{Arc, Barrier};
 

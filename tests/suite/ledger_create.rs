@@ -1,7 +1,5 @@
 //! Making a ledger: once, in a directory of its own, by one process.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::fs;
 
 use rollbook::ledger::config::Config;

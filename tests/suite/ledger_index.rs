@@ -1,7 +1,5 @@
 //! The derived index is never believed: whatever becomes of it, the state after is the state before.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! One writer at a time, across threads and processes.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +8,7 @@ use std::time::Duration;
 
 use rollbook::ledger::opening::OpeningError;
 use rollbook::ledger::writer::ClockTrust;
-use rollbook::store::disk::RealDisk;
+use rollbook::store::disk::{Disk, RealDisk};
 use rollbook::time::SystemClock;
 
 use crate::support::test_ledger::{TestLedger, open_at};
@@ -24,8 +22,8 @@ fn a_second_writer_is_told_who_holds_the_ledger() {
     let ledger = test.open();
     let error = test.try_open().unwrap_err();
     assert!(matches!(error, OpeningError::Lock(_)));
-    let text = error.to_string();
-    assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
+    let said = error.to_string();
+    assert!(said.contains(&format!("process {}", std::process::id())), "{said}");
     drop(ledger);
     drop(test.open());
 }
@@ -87,7 +85,12 @@ fn holding_child(dir: &Path) -> Child {
 #[ignore = "a part of a_killed_writer_leaves_no_lock_behind, which runs it in another process"]
 fn child_that_holds_the_ledger() {
     let dir = std::env::var_os(LEDGER).expect("its parent names the ledger");
-    let opened = open_at(Path::new(&dir), Arc::new(RealDisk), Arc::new(SystemClock), ClockTrust::Vouched);
+    let opened = open_at(
+        Path::new(&dir),
+        &(Arc::new(RealDisk) as Arc<dyn Disk>),
+        Arc::new(SystemClock),
+        ClockTrust::Vouched,
+    );
     let _ledger = opened.unwrap();
     println!("held");
     // Until its parent kills it, or is gone.

@@ -1,7 +1,5 @@
 //! Readers beside a writer: no lock, nothing that isn't published, offsets never believed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::fs;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};

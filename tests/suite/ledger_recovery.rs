@@ -1,7 +1,5 @@
 //! Opening what a stopped writer, a restored backup or an intruder left behind.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,7 +43,7 @@ fn warnings_of(ledger: &Ledger) -> Vec<Warning> {
 
 /// Opening is refused with an error that `expected` knows and that says `text`, and every file is as it was.
 /// What is derived may have been thrown away; the lock file names its holder while it is held.
-fn refused(test: &TestLedger, text: &str, expected: impl Fn(&OpeningError) -> bool) {
+fn refused(test: &TestLedger, words: &str, expected: impl Fn(&OpeningError) -> bool) {
     let evidence = || {
         let is_evidence =
             |path: &Path| !path.starts_with(test.dir().join("index")) && !path.ends_with("lock");
@@ -55,7 +53,7 @@ fn refused(test: &TestLedger, text: &str, expected: impl Fn(&OpeningError) -> bo
     for _ in 0..2 {
         let error = test.try_open().unwrap_err();
         assert!(expected(&error), "{error:?}");
-        assert!(error.to_string().contains(text), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
         assert!(evidence() == before, "a refused ledger was written to: {error}");
     }
 }
@@ -289,8 +287,8 @@ fn an_anchor_that_is_not_this_logs_is_refused() {
 fn an_anchor_whose_disk_is_gone_is_an_error_and_no_new_anchor() {
     let test = TestLedger::with_anchors(&["anchor"]);
     let config = test.dir().join("rollbook.toml");
-    let text = fs::read_to_string(&config).unwrap().replace("../anchor", "../not-mounted/anchor");
-    fs::write(&config, text).unwrap();
+    let moved = fs::read_to_string(&config).unwrap().replace("../anchor", "../not-mounted/anchor");
+    fs::write(&config, moved).unwrap();
     refused(&test, "not-mounted/anchor", |error| matches!(error, OpeningError::Anchor(_)));
 }
 
@@ -355,7 +353,7 @@ fn every_thread_that_waits_hears_of_the_failure() {
     disk.fail_after(1);
     let outcomes: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            envelopes.iter().cloned().map(|envelope| scope.spawn(|| ledger.append(envelope))).collect();
+            envelopes.iter().map(|envelope| scope.spawn(|| ledger.append(envelope.clone()))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let unknown = |outcome: &&Result<_, _>| matches!(outcome, Err(AppendError::OutcomeUnknown { .. }));
@@ -384,7 +382,7 @@ fn a_panic_of_the_writer_leaves_nobody_waiting() {
     disk.panic_after(1);
     let ended: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            envelopes.iter().cloned().map(|envelope| scope.spawn(|| ledger.append(envelope))).collect();
+            envelopes.iter().map(|envelope| scope.spawn(|| ledger.append(envelope.clone()))).collect();
         threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
     });
     assert_eq!(ended.iter().filter(|ended| ended.is_err()).count(), 1, "one thread wrote, and panicked");

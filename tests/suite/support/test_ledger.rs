@@ -161,12 +161,13 @@ impl TestLedger {
         self.try_open_on(Arc::new(RealDisk), ClockTrust::Checked)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers make a disk for this one opening")]
     pub(crate) fn try_open_on(
         &self,
         disk: Arc<dyn Disk>,
         clock_trust: ClockTrust,
     ) -> Result<Ledger, OpeningError> {
-        open_at(&self.dir(), disk, Arc::clone(&self.clock) as Arc<dyn Clock>, clock_trust)
+        open_at(&self.dir(), &disk, Arc::clone(&self.clock) as Arc<dyn Clock>, clock_trust)
     }
 
     /// A copy of the ledger's directory as it is now, to be put back.
@@ -356,7 +357,7 @@ pub(crate) fn sign(event: &Event, signers: &[Who]) -> Envelope {
 /// Opens a ledger whose lock should be free.
 pub(crate) fn open_at(
     dir: &Path,
-    disk: Arc<dyn Disk>,
+    disk: &Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     clock_trust: ClockTrust,
 ) -> Result<Ledger, OpeningError> {
