@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::founding::{Founding, found_in};
-use crate::cli::record::sign;
+use crate::cli::record::{exists_already, sign};
 use crate::event::authority::{KeyGranted, Policy, Role, Scope};
 use crate::event::body::{Body, Event};
 use crate::event::glob::Glob;
@@ -39,8 +39,7 @@ const EXPIRY_MS: i64 = HOUR_MS;
 
 /// Make ledgers to measure with.
 #[derive(Debug, Subcommand)]
-pub enum Bench {
-    /// Fill
+pub(crate) enum Bench {
     Fill(Fill),
 }
 
@@ -49,7 +48,7 @@ impl Bench {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Fill(command) => command.run(context),
         }
@@ -144,6 +143,9 @@ impl Fill {
         let setup = 1 + self.keys + self.models * VERSIONS;
         if self.models == 0 || self.environments == 0 || self.keys == 0 {
             return Err(Failure::usage("--models, --environments and --keys are at least 1"));
+        }
+        if self.dir.join("ledger").exists() {
+            return Err(exists_already(&self.dir.join("ledger")));
         }
         if self.entries < setup {
             return Err(Failure::usage(format!(

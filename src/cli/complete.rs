@@ -4,11 +4,10 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::record::{RecordArgs, record};
+use crate::cli::record::{RecordArgs, claimed_time, record};
 use crate::event::body::Body;
 use crate::event::release::{ChangeCompleted, ChangeOutcome};
 use crate::event::text::Text;
-use crate::time::Timestamp;
 
 /// Report what came of a promotion, rollback or withdrawal.
 ///
@@ -24,7 +23,7 @@ pub struct Complete {
     pub index: u64,
     #[command(flatten)]
     outcome: OutcomeArgs,
-    /// When, if that is not now
+    /// When, if that is not now: RFC 3339 with offset, or a span such as `2m ago`
     #[arg(long, value_name = "TIME")]
     pub completed: Option<String>,
     /// A remark
@@ -65,11 +64,12 @@ impl Complete {
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         record(context, &self.record, &mut |_, earlier, now| {
-            let completed_at = match (&self.completed, earlier) {
-                (None, Some(Body::ChangeCompleted(earlier))) => earlier.completed_at,
-                (Some(text), _) => Timestamp::parse(text, now)?,
-                (None, _) => now,
+            let earlier = match earlier {
+                Some(Body::ChangeCompleted(earlier)) => Some(earlier.completed_at),
+                _ => None,
             };
+            let said = claimed_time(self.completed.as_deref(), earlier, now)?;
+            let completed_at = said.or(earlier).unwrap_or(now);
             let (change, outcome) = (self.index, self.outcome.outcome());
             Ok(ChangeCompleted { change, outcome, completed_at, summary: self.summary.clone() }.into())
         })

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::cli::failure::Failure;
+use crate::cli::describe;
+use crate::cli::failure::{Failure, KEY_PASSPHRASE, LOG_KEY_PASSPHRASE};
 use crate::ledger::opening::OpenOptions;
 use crate::ledger::writer::{ClockTrust, Ledger};
 use crate::log::reader::LogReader;
@@ -20,7 +22,14 @@ use crate::time::{Clock, SystemClock, Timestamp, parse_span_ms};
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// The ledger's directory
-    #[arg(long, global = true, env = "ROLLBOOK_LEDGER", value_name = "DIR", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        env = "ROLLBOOK_LEDGER",
+        value_name = "DIR",
+        value_parser = empty_allowed(),
+        help_heading = "Global options"
+    )]
     pub ledger: Option<PathBuf>,
     /// Who signs: a private key file, or a public key file or SHA256: fingerprint that a running
     /// ssh-agent holds; repeats where several signers are at hand
@@ -48,7 +57,7 @@ pub struct Global {
     /// Say nothing but the answer
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     pub quiet: bool,
-    /// Say more on the way
+    /// Say on stderr which settings, keys and ledger are used, and how long it took
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub verbose: bool,
     /// When to use colour
@@ -59,11 +68,11 @@ pub struct Global {
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
-    /// Always.
+    /// Into files and pipes too
     Always,
-    /// Never.
+    /// Not even on a terminal
     Never,
 }
 
@@ -88,14 +97,25 @@ impl Context {
     /// # Errors
     /// A config file that cannot be understood.
     pub fn new(mut global: Global) -> Result<Self, Failure> {
+        // A variable that is set to nothing is as good as unset.
+        global.ledger = global.ledger.filter(|dir| !dir.as_os_str().is_empty());
+        global.keys.retain(|key| !key.is_empty());
+        let mut context = Self { global, clock: Arc::new(SystemClock) };
         if let Some(path) = user_config_path() {
             let config = read_user_config(&path)?;
-            global.ledger = global.ledger.or(config.ledger);
-            if global.keys.is_empty() {
-                global.keys = config.key;
-            }
+            context.tell(format_args!("settings: {}", path.display()));
+            context.take_defaults(config);
         }
-        Ok(Self { global, clock: Arc::new(SystemClock) })
+        Ok(context)
+    }
+
+    /// Takes from the config file what neither a flag nor the environment says.
+    fn take_defaults(&mut self, config: UserConfig) {
+        let global = &mut self.global;
+        global.ledger = global.ledger.take().or(config.ledger);
+        if global.keys.is_empty() {
+            global.keys = config.key;
+        }
     }
 
     /// The time now.
@@ -108,12 +128,6 @@ impl Context {
     #[must_use]
     pub const fn json(&self) -> bool {
         self.global.json
-    }
-
-    /// Whether to say more on the way.
-    #[must_use]
-    pub const fn verbose(&self) -> bool {
-        self.global.verbose
     }
 
     /// The ledger's directory.
@@ -150,7 +164,7 @@ impl Context {
         let lock_timeout =
             Duration::from_millis(u64::try_from(parse_span_ms(&self.global.lock_timeout)?).unwrap_or(0));
         let clock_trust = if self.global.clock_ok { ClockTrust::Vouched } else { ClockTrust::Checked };
-        let mut ask = || self.passphrase("the log key", "ROLLBOOK_LOG_KEY_PASSPHRASE", None);
+        let mut ask = || self.passphrase("the log key", LOG_KEY_PASSPHRASE, None);
         let options = OpenOptions {
             lock_timeout,
             clock: Arc::clone(&self.clock),
@@ -158,6 +172,7 @@ impl Context {
             ask_passphrase: &mut ask,
         };
         let ledger = Ledger::open(dir, options)?;
+        self.tell(format_args!("ledger: {}, {} entries", dir.display(), ledger.size()));
         self.warn_all(&ledger);
         Ok(ledger)
     }
@@ -180,8 +195,10 @@ impl Context {
             .iter()
             .map(|key| {
                 let file = self.global.passphrase_file.as_deref();
-                let mut ask = || self.passphrase(key, "ROLLBOOK_KEY_PASSPHRASE", file);
-                Ok(Signer::open(key, socket.as_deref(), &mut ask)?)
+                let mut ask = || self.passphrase(key, KEY_PASSPHRASE, file);
+                let signer = Signer::open(key, socket.as_deref(), &mut ask)?;
+                self.tell(format_args!("signer: {} ({key})", signer.public_key().fingerprint()));
+                Ok(signer)
             })
             .collect()
     }
@@ -203,10 +220,29 @@ impl Context {
         if let Ok(passphrase) = std::env::var(variable) {
             return Ok(Some(Zeroizing::new(passphrase)));
         }
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !somebody_is_there() {
             return Ok(None);
         }
         rpassword::prompt_password(format!("Passphrase for {what}: ")).map(|text| Some(Zeroizing::new(text)))
+    }
+
+    /// Asks before what cannot be undone, unless `yes` was said. Where no terminal is, nobody can
+    /// answer, and a pipeline has said all that it will.
+    ///
+    /// # Errors
+    /// The answer is no.
+    pub fn confirm(&self, question: &str, yes: bool) -> Result<(), Failure> {
+        if yes || !somebody_is_there() {
+            return Ok(());
+        }
+        let _ = write!(anstream::stderr(), "{} [y/N] ", describe::visible(question));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map_err(Failure::world)?;
+        if agrees(&answer) {
+            return Ok(());
+        }
+        Err(Failure::no("not_confirmed", "nothing was recorded: it was not confirmed")
+            .hint("answer y, or say --yes"))
     }
 
     /// The passphrase file named by `--passphrase-file`.
@@ -228,28 +264,65 @@ impl Context {
     /// # Errors
     /// Stdout is closed.
     pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
-        write_line(&serde_json::to_string(value).map_err(Failure::world)?)
+        write_line(&json_line(value)?)
     }
 
     /// Says something on stderr, unless told to be quiet.
     pub fn say(&self, line: impl std::fmt::Display) {
         if !self.global.quiet {
-            let _ = writeln!(anstream::stderr(), "{line}");
+            let _ = writeln!(anstream::stderr(), "{}", describe::visible(&line.to_string()));
+        }
+    }
+
+    /// Says something on stderr that only --verbose asks for.
+    pub fn tell(&self, line: impl std::fmt::Display) {
+        if self.global.verbose {
+            self.say(line);
         }
     }
 }
 
-/// Writes a line to stdout; a closed pipe ends the program quietly.
-fn write_line(line: &dyn std::fmt::Display) -> Result<(), Failure> {
-    match writeln!(anstream::stdout(), "{line}") {
+/// A path that may be empty, as an unset variable in a script leaves it.
+fn empty_allowed() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// Whether there is a terminal to ask at.
+fn somebody_is_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn agrees(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// A value as one line of JSON, whose text cannot steer a terminal.
+///
+/// # Errors
+/// The value cannot be written as JSON.
+pub fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
+    Ok(describe::visible_json(&serde_json::to_string(value).map_err(Failure::world)?))
+}
+
+/// A closed pipe ends the program quietly; whoever read the answer has seen enough.
+///
+/// # Errors
+/// Anything else that went wrong.
+pub fn written(outcome: std::io::Result<()>) -> Result<(), Failure> {
+    match outcome {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Failure::world(format!("cannot write the answer: {error}"))),
         Ok(()) => Ok(()),
     }
 }
 
+/// Writes a line to stdout.
+fn write_line(line: &dyn std::fmt::Display) -> Result<(), Failure> {
+    written(writeln!(anstream::stdout(), "{line}"))
+}
+
 fn user_config_path() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("ROLLBOOK_CONFIG") {
+    if let Some(path) = std::env::var_os("ROLLBOOK_CONFIG").filter(|path| !path.is_empty()) {
         return Some(path.into());
     }
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
@@ -259,6 +332,21 @@ fn user_config_path() -> Option<PathBuf> {
 }
 
 fn read_user_config(path: &Path) -> Result<UserConfig, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::input(path, &error))?;
     toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_agrees() {
+        for yes in ["y\n", "Y\n", "yes\r\n", " YES "] {
+            assert!(agrees(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n\n", "no\n", "yep\n", "y y\n"] {
+            assert!(!agrees(no), "{no:?}");
+        }
+    }
 }

@@ -72,12 +72,25 @@ fn globs(globs: &[Glob]) -> String {
     globs.iter().map(Glob::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// What happened, in one line without times or signers.
+/// The first characters of a digest or fingerprint, for lines that people read.
+fn short(digest: impl std::fmt::Display) -> String {
+    const DIGITS: usize = 12;
+    let text = digest.to_string();
+    let start = text.find(':').map_or(0, |colon| colon + 1);
+    text.char_indices().nth(start + DIGITS).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
+}
+
+/// What happened, in one line without times or signers, as a terminal may show it.
 #[must_use]
 pub fn one_line(event: &Event) -> String {
+    first_line(&what_happened(event))
+}
+
+fn what_happened(event: &Event) -> String {
     match &event.body {
         Body::LedgerCreated(b) => {
-            let people: Vec<_> = b.administrators.iter().map(|named| named.person.as_str()).collect();
+            let mut people: Vec<_> = b.administrators.iter().map(|named| named.person.as_str()).collect();
+            people.sort_unstable();
             format!("ledger {} created by {}", b.origin, people.join(", "))
         }
         Body::KeyGranted(b) => {
@@ -87,14 +100,14 @@ pub fn one_line(event: &Event) -> String {
                 "{} may act as {} in {environments} on {models} with key {}",
                 b.person,
                 roles.join(", "),
-                b.key.fingerprint()
+                short(b.key.fingerprint())
             )
         }
-        Body::KeyRevoked(b) => format!("key {} revoked: {}", b.key.fingerprint(), b.reason),
-        Body::LogKeyRotated(b) => format!("log key {} replaced by {}", b.old_key, b.new_key),
+        Body::KeyRevoked(b) => format!("key {} revoked: {}", short(b.key.fingerprint()), b.reason),
+        Body::LogKeyRotated(b) => format!("log key {} replaced by {}", short(b.old_key), short(b.new_key)),
         Body::PolicySet(b) => format!("policy set, replacing that of entry {}", b.replaces),
         Body::ModelRegistered(b) => {
-            format!("{} {} registered, digest sha256:{}", b.model, b.version, b.digest.root)
+            format!("{} {} registered, digest sha256:{}", b.model, b.version, short(b.digest.root))
         }
         Body::ModelEvaluated(b) => {
             format!("{} {} evaluated ({}, {}): {}", b.model, b.version, b.kind, b.suite, b.outcome)
@@ -129,7 +142,7 @@ pub fn one_line(event: &Event) -> String {
         }
         Body::IncidentResolved(b) => format!("incident {} resolved", b.incident),
         Body::EntryRatified(b) => format!("entry {} ratified", b.entry),
-        Body::AttachmentRedacted(b) => format!("attachment {} redacted: {}", b.digest, b.reason),
+        Body::AttachmentRedacted(b) => format!("attachment {} redacted: {}", short(b.digest), b.reason),
         Body::NoteAdded(b) => match &b.subject {
             crate::event::remark::NoteSubject::Entry { entry } => {
                 format!("note on entry {entry}: {}", b.text)
@@ -149,8 +162,8 @@ pub fn list_line(logged: &LoggedEntry, people: &People) -> String {
         logged.entry.index,
         seconds(logged.entry.recorded_at),
         logged.event.kind(),
-        people.name(&logged.event.header.proposer),
-        first_line(&one_line(&logged.event))
+        visible(&people.name(&logged.event.header.proposer)),
+        one_line(&logged.event)
     )
 }
 
@@ -167,14 +180,33 @@ fn first_line(text: &str) -> String {
     if text.lines().nth(1).is_some() { format!("{safe} …") } else { safe }
 }
 
+/// Whether a character steers a terminal, or reorders or breaks the line around it.
+fn misleads(c: char) -> bool {
+    let reorders = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    reorders || (c.is_control() && c != '\n' && c != '\t')
+}
+
+/// JSON text in which characters that reorder or steer are escaped: the same value, harmless on a
+/// terminal. Such characters stand in JSON's strings alone.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if misleads(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Text from the log as a terminal may show it: characters that reorder or steer are spelt out.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let steers = c.is_control() && c != '\n' && c != '\t';
-        let reorders = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if steers || reorders {
+        if misleads(c) {
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         } else {
             out.push(c);
@@ -232,4 +264,45 @@ fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
 
 fn plain(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_or_reorders_is_spelt_out() {
+        let rows = [
+            ("plain \u{e9} \u{1f600}\n\tindented", "plain \u{e9} \u{1f600}\n\tindented"),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("bell\u{7}\r", "bell\\u{7}\\u{d}"),
+            ("a\u{202e}b\u{2066}c\u{200f}d\u{2028}e\u{61c}", "a\\u{202e}b\\u{2066}c\\u{200f}d\\u{2028}e\\u{61c}"),
+        ];
+        for (text, shown) in rows {
+            assert_eq!(visible(text), shown);
+        }
+    }
+
+    #[test]
+    fn json_keeps_its_value_when_it_is_made_visible() {
+        let value = serde_json::json!({ "reason": "a\u{202e}b\u{9b}c\u{7f}d\u{1b}e\nf" });
+        let shown = visible_json(&value.to_string());
+        assert!(shown.is_ascii(), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn the_first_line_says_that_there_are_more() {
+        assert_eq!(first_line("one"), "one");
+        assert_eq!(first_line("one\ntwo\u{1b}"), "one …");
+        assert_eq!(first_line(""), "");
+    }
+
+    #[test]
+    fn digests_are_cut_and_short_words_are_not() {
+        assert_eq!(short("0123456789abcdef"), "0123456789ab…");
+        assert_eq!(short("SHA256:0123456789abcdef"), "SHA256:0123456789ab…");
+        assert_eq!(short("0123456789ab"), "0123456789ab");
+    }
 }

@@ -6,32 +6,30 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe;
+use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::init::{found_ledger, read_log_key};
-use crate::cli::record::{append, write_file};
+use crate::cli::record::{append, print_would_be_accepted, try_one, write_file};
 use crate::cli::status::people_of;
 use crate::cli::view::{Until, View};
 use crate::event::body::{Body, Event};
 use crate::hash::Hash;
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{ApplyError, Submission, apply};
-use crate::lifecycle::state::{NoSource, State};
+use crate::lifecycle::state::{NoSource, RowKey, State};
 use crate::log::reader::{LogReader, ReadError};
 use crate::signing::envelope::Draft;
 use crate::signing::public_key::PublicKey;
+use crate::time::Timestamp;
 
 /// No draft is larger than this: an event, 16 signatures, and base64 around them.
 const DRAFT_BYTES_MAX: u64 = 256 * 1024;
 
 /// Sign together: show, sign and submit an event that somebody drafted.
 #[derive(Debug, Subcommand)]
-pub enum DraftCommand {
-    /// Show
+pub(crate) enum DraftCommand {
     Show(ShowDraft),
-    /// Sign
     Sign(SignDraft),
-    /// Submit
     Submit(SubmitDraft),
 }
 
@@ -40,7 +38,7 @@ impl DraftCommand {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Show(command) => command.run(context),
             Self::Sign(command) => command.run(context),
@@ -86,13 +84,16 @@ pub struct SubmitDraft {
 }
 
 fn read_draft(file: &Path) -> Result<(Draft, Event), Failure> {
-    let failed = |error: std::io::Error| Failure::io("read", file, &error);
+    let failed = |error: std::io::Error| Failure::input(file, &error);
     if std::fs::metadata(file).map_err(failed)?.len() > DRAFT_BYTES_MAX {
         return Err(Failure::usage(format!("{} is too large for a draft", file.display())));
     }
     let json = std::fs::read(file).map_err(failed)?;
     let draft = Draft::from_dsse_json(&json)
-        .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+        .map_err(|error| {
+            Failure::usage(format!("{}: {error}", file.display()))
+                .hint("ask for the draft again, or draft the event anew with --draft FILE")
+        })?;
     let event = Event::from_bytes(draft.event())?;
     Ok((draft, event))
 }
@@ -105,7 +106,13 @@ impl ShowDraft {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let (draft, event) = read_draft(&self.file)?;
         let signers = signers_of(&draft);
-        let missing = missing(context, &event, &signers)?;
+        let mut place = Place::of(context)?;
+        let missing = place.judge(&event, &signers);
+        let could_sign = match &missing {
+            Some(missing) => place.who_could_sign(&event, &signers, missing),
+            None => Vec::new(),
+        };
+        place.people.learn(&event);
         if context.json() {
             return context.print_json(&json!({
                 "event": event,
@@ -114,51 +121,99 @@ impl ShowDraft {
                 "missing": missing.as_ref().map(|refusal| json!({
                     "code": refusal.code(), "message": refusal.to_string(),
                 })),
+                "could_sign": could_sign.iter().map(|key| json!({
+                    "person": place.people.name(key), "key": key, "fingerprint": key.fingerprint(),
+                })).collect::<Vec<_>>(),
             }));
         }
-        context.print(format_args!("You would sign: {}", describe::visible(&describe::one_line(&event))))?;
+        context.print(format_args!("You would sign: {}", describe::one_line(&event)))?;
         let fields = serde_json::to_value(&event).map_err(Failure::world)?;
         context.print(describe::fields(&fields).trim_end())?;
-        let people = match context.ledger_dir().ok().map(|_| context.reader()) {
-            Some(Ok(reader)) => people_of(&View::replay(reader, Until::Now)?),
-            _ => describe::People::default(),
-        };
         for key in &signers {
-            context.print(format_args!("signed by {} with key {}", people.name(key), key.fingerprint()))?;
+            context.print(format_args!("signed by {}", place.signer(key)))?;
         }
-        match missing {
-            None => context.print("nothing is missing: `rollbook draft submit` would record it now"),
-            Some(refusal) => context.print(format_args!("not yet: {refusal}")),
+        let Some(missing) = missing else {
+            return context.print("nothing is missing: `rollbook draft submit` would record it now");
+        };
+        context.print(format_args!("not yet: {}", describe::visible(&missing.to_string())))?;
+        for key in &could_sign {
+            context.print(format_args!("could sign: {}", place.signer(key)))?;
         }
+        Ok(())
     }
 }
 
-/// What stands in the way of recording it now, by the rules; none if nothing does.
-fn missing(context: &Context, event: &Event, signers: &[PublicKey]) -> Result<Option<Refusal>, Failure> {
-    let dir = context.ledger_dir()?;
-    let mut view = match context.reader() {
-        Ok(reader) => View::replay(reader, Until::Now)?,
-        Err(_) if matches!(LogReader::open(dir), Err(ReadError::Empty { .. })) => {
-            return Ok(judge(context, &mut State::default(), 0, event, signers));
-        }
-        Err(failure) => return Err(failure),
-    };
-    let size = view.reader.size();
-    Ok(judge(context, &mut view.state, size, event, signers))
+/// Where a draft would be recorded now: the state, the next index and the time.
+struct Place {
+    state: State<NoSource>,
+    index: u64,
+    now: Timestamp,
+    people: People,
 }
 
-fn judge(
-    context: &Context,
-    state: &mut State<NoSource>,
-    index: u64,
-    event: &Event,
-    signers: &[PublicKey],
-) -> Option<Refusal> {
-    let submission = Submission { index, leaf_hash: Hash::ZERO, recorded_at: context.now(), event, signers };
-    match apply(state, &submission) {
-        Ok(_) => None,
-        Err(ApplyError::Refused(refusal)) => Some(refusal),
-        Err(ApplyError::Source(never)) => match never {},
+impl Place {
+    /// The end of the ledger; for one that was only prepared, its beginning.
+    fn of(context: &Context) -> Result<Self, Failure> {
+        let now = context.now();
+        match LogReader::open(context.ledger_dir()?) {
+            Err(ReadError::Empty { .. }) => {
+                Ok(Self { state: State::default(), index: 0, now, people: People::default() })
+            }
+            reader => {
+                let view = View::replay(reader?, Until::Now)?;
+                let people = people_of(&view);
+                Ok(Self { index: view.reader.size(), state: view.state, now, people })
+            }
+        }
+    }
+
+    /// What stands in the way of recording the event now, by the rules; none if nothing does.
+    fn judge(&mut self, event: &Event, signers: &[PublicKey]) -> Option<Refusal> {
+        let (index, recorded_at) = (self.index, self.now);
+        let submission = Submission { index, leaf_hash: Hash::ZERO, recorded_at, event, signers };
+        match apply(&mut self.state, &submission) {
+            Ok(_) => None,
+            Err(ApplyError::Refused(refusal)) => Some(refusal),
+            Err(ApplyError::Source(never)) => match never {},
+        }
+    }
+
+    /// The keys whose signature would bring the draft further than `missing`, by the rules
+    /// themselves.
+    fn who_could_sign(&mut self, event: &Event, signers: &[PublicKey], missing: &Refusal) -> Vec<PublicKey> {
+        let known: Vec<PublicKey> = match &event.body {
+            Body::LedgerCreated(created) => created.administrators.iter().map(|named| named.key).collect(),
+            _ => self.holders(),
+        };
+        let unsigned = known.into_iter().filter(|key| !signers.contains(key));
+        unsigned.filter(|key| self.furthers(event, signers, *key, missing)).collect()
+    }
+
+    fn holders(&self) -> Vec<PublicKey> {
+        let rows = self.state.rows();
+        let keys = rows.filter_map(|(key, _)| if let RowKey::Holder(key) = key { Some(*key) } else { None });
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort();
+        keys
+    }
+
+    fn furthers(&mut self, event: &Event, signers: &[PublicKey], key: PublicKey, missing: &Refusal) -> bool {
+        let mut more = signers.to_vec();
+        more.push(key);
+        more.sort();
+        match (missing, self.judge(event, &more)) {
+            (_, None) => true,
+            (Refusal::ProposerNotSigned { key: proposer }, _) => *proposer == key,
+            (Refusal::ApprovalsMissing { actual, .. }, Some(Refusal::ApprovalsMissing { actual: then, .. })) => {
+                then > *actual
+            }
+            (Refusal::AdministratorsMustSign { .. }, _) => matches!(event.body, Body::LedgerCreated(_)),
+            _ => false,
+        }
+    }
+
+    fn signer(&self, key: &PublicKey) -> String {
+        describe::visible(&format!("{} with key {}", self.people.name(key), key.fingerprint()))
     }
 }
 
@@ -190,13 +245,19 @@ impl SubmitDraft {
         let envelope = draft.into_envelope()?;
         if matches!(event.body, Body::LedgerCreated(_)) {
             let dir = context.ledger_dir()?;
+            let signers: Vec<PublicKey> = envelope.signatures().iter().map(|by| by.key).collect();
+            if let Some(refusal) = Place::of(context)?.judge(&event, &signers) {
+                return Err(refusal.into());
+            }
+            if self.dry_run {
+                return print_would_be_accepted(context, &event);
+            }
             let log_key = read_log_key(context, dir)?;
             return found_ledger(context, dir, &log_key, &event, envelope);
         }
         let ledger = context.writer()?;
         if self.dry_run {
-            ledger.try_append(envelope)?;
-            return context.print(format_args!("would be accepted: {}", describe::one_line(&event)));
+            return try_one(context, &ledger, &event, envelope);
         }
         append(context, &ledger, &event, envelope)
     }

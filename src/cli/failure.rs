@@ -12,8 +12,13 @@ use crate::linkage::git::GitError;
 use crate::linkage::model::ModelError;
 use crate::log::reader::ReadError;
 use crate::signing::envelope::{DraftError, DsseError, EnvelopeError};
-use crate::signing::key_file::KeyFileError;
+use crate::signing::key_file::{KeyFileError, KeyTextError};
 use crate::signing::signer::OpenSignerError;
+
+/// The variable that may hold the passphrase of the keys that sign.
+pub const KEY_PASSPHRASE: &str = "ROLLBOOK_KEY_PASSPHRASE";
+/// The variable that may hold the passphrase of the log key.
+pub const LOG_KEY_PASSPHRASE: &str = "ROLLBOOK_LOG_KEY_PASSPHRASE";
 
 /// Exit codes (docs/operating.md, "Exit codes"; `rollbook help`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +65,25 @@ impl Failure {
         Self::new(Exit::World, "failed", &message)
     }
 
+    /// The answer is no, and no rule of the log's says so.
+    pub fn no(code: &'static str, message: impl Display) -> Self {
+        Self::new(Exit::No, code, &message)
+    }
+
+    /// A file that was named on the command line cannot be read: it is the wrong one, unless the
+    /// disk failed.
+    #[must_use]
+    pub fn input(path: &std::path::Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as K;
+        let mut failure = Self::io("read", path, error);
+        if let K::NotFound | K::NotADirectory | K::IsADirectory | K::InvalidData | K::PermissionDenied =
+            error.kind()
+        {
+            (failure.exit, failure.code) = (Exit::Usage, "input");
+        }
+        failure
+    }
+
     /// A file or directory could not be used.
     #[must_use]
     pub fn io(operation: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
@@ -83,38 +107,126 @@ impl Failure {
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let kind = if self.exit == Exit::No { "refused" } else { "error" };
-        json!({ kind: { "code": self.code, "message": self.message, "hint": self.hint } })
+        let (code, exit) = (self.code, self.exit as u8);
+        json!({ kind: { "code": code, "exit": exit, "message": self.message, "hint": self.hint } })
     }
 }
 
 /// What helps after a refusal.
-fn advice(refusal: &Refusal) -> Option<&'static str> {
+fn advice(refusal: &Refusal) -> Option<String> {
     Some(match refusal {
-        Refusal::FromMismatch { .. } => "see `rollbook status`, then decide again",
-        Refusal::ApprovalsMissing { .. } => {
-            "have others sign: add --key, or --draft FILE and `rollbook draft sign FILE`"
+        Refusal::SignerUnknown { key } | Refusal::KeyUnknown { key } => format!(
+            "that is {}; see `rollbook key list`; an administrator grants with `rollbook key grant`",
+            key.fingerprint()
+        ),
+        Refusal::EventIdReused { entry, .. } => {
+            format!("see `rollbook show {entry}`; another event needs another --event-id")
         }
-        Refusal::SignerUnknown { .. } => {
+        Refusal::VersionExists { entry, .. } => {
+            format!("see `rollbook show {entry}`; register other files as another version")
+        }
+        other => plain_advice(other)?.to_owned(),
+    })
+}
+
+fn plain_advice(refusal: &Refusal) -> Option<&'static str> {
+    use Refusal as R;
+    Some(match refusal {
+        R::LedgerNotCreated => "make a ledger with `rollbook init`",
+        R::LedgerAlreadyCreated => "name a new directory with --ledger",
+        R::ForeignLedger { .. } => "name that ledger with --ledger, or draft the event again for this one",
+        R::EventExpired { .. } | R::PolicySuperseded { .. } | R::DigestMismatch { .. } => {
+            "draft and sign the event again"
+        }
+        R::ExpiryTooFar { .. } => "draft it again with --expires-in 7d",
+        R::TimeAhead { .. } => "give the time as it was, or set this machine's clock right",
+        R::ProposerNotSigned { .. } => "have them sign: `rollbook --key THEIRS draft sign FILE`",
+        R::SignerLacksRole { .. } | R::SignerOutOfScope { .. } | R::SignerNotInForce { .. } => {
             "see `rollbook key list`; an administrator grants with `rollbook key grant`"
         }
-        Refusal::SignerLacksRole { .. } | Refusal::SignerOutOfScope { .. } => "see `rollbook key list`",
-        Refusal::EnvironmentUnknown { .. } => "see `rollbook policy show`",
-        Refusal::OrderNotMet { .. } => "promote it there first; see `rollbook policy show`",
-        Refusal::ModelUnknown { .. } | Refusal::VersionUnknown { .. } => {
+        R::SignerRevoked { .. } | R::KeyWasRevoked { .. } | R::KeyIsLogKey { .. } | R::KeyUnfit { .. } => {
+            "make another key with `rollbook key new FILE`, and have it granted"
+        }
+        R::KeyOfAnother { .. } => "each person has keys of their own; see `rollbook key list`",
+        R::ApproverIsProposer { .. } | R::ApproverTwice { .. } => "have somebody else sign as well",
+        R::ApprovalsMissing { .. } => {
+            "have others sign: add --key, or --draft FILE and `rollbook draft sign FILE`"
+        }
+        R::AdministratorsMustSign { .. } => "sign with the key of every --admin, and with no other",
+        R::AdministratorTwice { .. } => "name each administrator once, with one key",
+        R::OriginUnfit { .. } => "say --origin ledger.example.org/models, with a name of your own",
+        R::PolicyInvalid { .. } => "see `rollbook policy show FILE`",
+        R::ThresholdUnreachable { .. } => {
+            "ask for fewer in the policy, or grant more people the role admin first"
+        }
+        R::TooFewAdministrators { .. } => {
+            "grant another administrator first, or ask for fewer with `rollbook policy set`"
+        }
+        R::ValidityEmpty { .. } => "let --valid-from come before --valid-until",
+        R::EntryUnknown { .. } | R::ChangeUnknown { .. } => "see `rollbook log`",
+        R::ModelUnknown { .. } | R::VersionUnknown { .. } => {
             "register it with `rollbook register`; see `rollbook log --kind model.registered`"
         }
-        Refusal::PolicySuperseded { .. } | Refusal::EventExpired { .. } => "draft and sign the event again",
-        Refusal::TargetNeverLive { .. } | Refusal::TargetWithdrawn { .. } => {
+        R::VersionRetired { .. } => "choose another version; see `rollbook log --kind model.registered`",
+        R::EnvironmentUnknown { .. } | R::BreakGlassNotAllowed { .. } => "see `rollbook policy show`",
+        R::OrderNotMet { .. } => "promote it there first; see `rollbook policy show`",
+        R::FromMismatch { .. } => "see `rollbook status`, then decide again",
+        R::AlreadyServing { .. } => "nothing is to do; see `rollbook status`",
+        R::NothingServes { .. } => "see `rollbook status`",
+        R::TargetNeverLive { .. } | R::TargetWithdrawn { .. } | R::TargetServes { .. } => {
             "see what served with `rollbook log --env E --model M`"
         }
+        R::ChangeSuperseded { .. } => "say --succeeded, or take the newest change back",
         _ => return None,
     })
+}
+
+/// What helps when a key cannot be used; `variable` may hold its passphrase.
+fn key_advice(error: &KeyFileError, variable: &str) -> Option<String> {
+    let KeyFileError::Content { path, reason } = error else {
+        return match error {
+            KeyFileError::Read { .. } => Some("make a key with `rollbook key new FILE`".into()),
+            KeyFileError::Exists { .. } => Some("name another file, or say --force".into()),
+            _ => None,
+        };
+    };
+    match reason {
+        KeyTextError::PassphraseMissing | KeyTextError::PassphraseWrong => {
+            let file = if variable == KEY_PASSPHRASE { ", or name a --passphrase-file" } else { "" };
+            Some(format!("set {variable}{file}"))
+        }
+        KeyTextError::NotPublic => Some(format!("give the public half, as in {}.pub", path.display())),
+        _ => None,
+    }
+}
+
+fn git_advice(error: &GitError) -> Option<String> {
+    match error {
+        GitError::NotARepository { .. } => Some("name the repository's directory".into()),
+        GitError::UnknownRevision { repository, .. } => {
+            Some(format!("see `git -C {} log --all`", repository.display()))
+        }
+        GitError::UnknownTag { repository, .. } => {
+            Some(format!("see `git -C {} tag --list`", repository.display()))
+        }
+        _ => None,
+    }
+}
+
+fn model_advice(error: &ModelError) -> Option<String> {
+    match error {
+        ModelError::Symlink { .. } => Some("put the file itself there, or say --allow-symlinks".into()),
+        ModelError::Read { .. } | ModelError::Empty { .. } => {
+            Some("name the model's file or directory with --path".into())
+        }
+        _ => None,
+    }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let mut failure = Self::new(Exit::No, refusal.code(), &refusal);
-        failure.hint = advice(&refusal).map(str::to_owned);
+        failure.hint = advice(&refusal);
         failure
     }
 }
@@ -124,7 +236,9 @@ impl From<AppendError> for Failure {
         match error {
             AppendError::Refused(refusal) => refusal.into(),
             AppendError::Event(_) => Self::new(Exit::Usage, "event_invalid", &error),
-            AppendError::Signature(_) => Self::new(Exit::Usage, "signature_invalid", &error),
+            AppendError::Signature(_) => {
+                Self::new(Exit::Usage, "signature_invalid", &error).hint("draft and sign the event again")
+            }
             AppendError::ClockBehind { .. } => Self::new(Exit::World, "clock_behind", &error),
             AppendError::ClockAhead { .. } => Self::new(Exit::World, "clock_ahead", &error),
             AppendError::OutcomeUnknown { .. } => Self::new(Exit::World, "outcome_unknown", &error),
@@ -161,6 +275,13 @@ impl From<OpeningError> for Failure {
             E::Config(crate::ledger::config::ConfigError::NotALedger { .. }) => {
                 Some("name one with --ledger DIR or ROLLBOOK_LEDGER; make one with `rollbook init`".into())
             }
+            E::LogKey(error) => key_advice(error, LOG_KEY_PASSPHRASE)
+                .filter(|_| !matches!(error, KeyFileError::Read { .. }))
+                .or_else(|| Some("rollbook.toml says where the log key is; put the ledger's own there".into())),
+            E::HeadNotOurs { .. } => {
+                Some("rollbook.toml says where the log key is; put the ledger's own there".into())
+            }
+            E::Empty { .. } => Some("submit its first event with `rollbook draft submit FILE`".into()),
             E::Lock(_) => Some("wait for it, or allow more time with --lock-timeout 60s".into()),
             E::Shorter { .. } | E::AnchorDisagrees { .. } => Some(
                 "put the newest copy of log/ back; `rollbook verify` tells how far this one reaches".into(),
@@ -182,6 +303,8 @@ impl From<ReadError> for Failure {
         };
         let failure = Self::new(exit, code, &error);
         match error {
+            ReadError::Empty { .. } => failure.hint("submit its first event with `rollbook draft submit FILE`"),
+            ReadError::NoSuchEntry { .. } => failure.hint("see `rollbook log`"),
             ReadError::NotALedger { .. } => {
                 failure.hint("name one with --ledger DIR or ROLLBOOK_LEDGER; make one with `rollbook init`")
             }
@@ -194,14 +317,46 @@ impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Event(error) => error.into(),
+            CreateError::NotEmpty { .. } | CreateError::Exists { .. } => {
+                Self::new(Exit::Usage, "init", &error).hint("name a new directory with --ledger")
+            }
             CreateError::Origin(_)
-            | CreateError::NotEmpty { .. }
-            | CreateError::Exists { .. }
             | CreateError::NotPreparedFor { .. }
             | CreateError::AnchorTaken { .. }
             | CreateError::Trust(_) => Self::new(Exit::Usage, "init", &error),
             _ => Self::new(Exit::World, "init", &error),
         }
+    }
+}
+
+impl From<KeyFileError> for Failure {
+    fn from(error: KeyFileError) -> Self {
+        let failure = Self::new(Exit::Usage, "key_file", &error);
+        Self { hint: key_advice(&error, KEY_PASSPHRASE), ..failure }
+    }
+}
+
+impl From<OpenSignerError> for Failure {
+    fn from(error: OpenSignerError) -> Self {
+        match error {
+            OpenSignerError::File(error) => error.into(),
+            OpenSignerError::Agent(_) => Self::new(Exit::Usage, "agent", &error)
+                .hint("give the private key's file, or have the agent hold it: `ssh-add FILE`"),
+            OpenSignerError::Fingerprint(_) => Self::new(Exit::Usage, "key", &error)
+                .hint("see it with `rollbook key show FILE`, or `ssh-add -l`"),
+        }
+    }
+}
+
+impl From<GitError> for Failure {
+    fn from(error: GitError) -> Self {
+        Self { hint: git_advice(&error), ..Self::new(Exit::Usage, "git", &error) }
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        Self { hint: model_advice(&error), ..Self::new(Exit::Usage, "model", &error) }
     }
 }
 
@@ -216,13 +371,9 @@ macro_rules! usage_errors {
 }
 
 usage_errors! {
-    KeyFileError = "key_file",
-    OpenSignerError = "key",
     DraftError = "draft",
     DsseError = "draft",
     EnvelopeError = "draft",
-    GitError = "git",
-    ModelError = "model",
     crate::event::text::TextError = "text",
     crate::event::list::ListError = "list",
     crate::event::body::EventError = "event_invalid",

@@ -6,23 +6,27 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, LOG_KEY_PASSPHRASE};
 use crate::cli::policy::read_policy;
-use crate::cli::record::{RecordArgs, header, print_receipt, sign, write_draft};
+use crate::cli::record::{
+    RecordArgs, exists_already, header, print_receipt, print_would_be_accepted, public_half, sign, write_draft,
+};
 use crate::event::authority::{LedgerCreated, NamedKey, Policy};
-use crate::event::body::Event;
+use crate::event::body::{Body, Event};
 use crate::event::list::Ascending;
 use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::ledger::config::{Config, LAYOUT_VERSION};
 use crate::ledger::create::{TRUST_FILE, found, prepare};
 use crate::lifecycle::policy::{ReleasePolicy, default_policy};
-use crate::lifecycle::rules::RULES_VERSION;
+use crate::lifecycle::rules::{ApplyError, RULES_VERSION, Submission, apply};
+use crate::lifecycle::state::{NoSource, State};
 use crate::signing::envelope::Envelope;
 use crate::signing::key_file::{
-    Existing, KeyFormat, SecretKey, read_private_key, read_public_key, write_private_key,
+    Existing, KeyFormat, SecretKey, read_private_key, write_private_key,
 };
 use crate::signing::public_key::PublicKey;
+use crate::signing::signer::Signer;
 
 /// Where a new ledger's log key goes, in its directory.
 const LOG_KEY_FILE: &str = "log.pem";
@@ -69,7 +73,7 @@ impl Init {
         let signers = context.signers()?;
         let log_key = SecretKey::generate().map_err(Failure::world)?;
         let proposer = match (signers.first(), &self.record.proposer) {
-            (_, Some(path)) => read_public_key(path)?.key,
+            (_, Some(path)) => public_half(path)?.key,
             (Some(signer), None) => signer.public_key(),
             (None, None) => {
                 return Err(Failure::usage("nobody signs: no key is given")
@@ -77,16 +81,18 @@ impl Init {
             }
         };
         let event = self.event(context, proposer, &log_key, administrators, policy)?;
-        if self.record.dry_run {
-            return Err(Failure::usage("init has no --dry-run: a new directory is easily removed"));
-        }
+        let keys: Vec<PublicKey> = signers.iter().map(Signer::public_key).collect();
         if self.record.draft.is_none() {
-            check_all_sign(
-                &event,
-                &signers.iter().map(crate::signing::signer::Signer::public_key).collect::<Vec<_>>(),
-            )?;
+            check_all_sign(&event, &keys)?;
         }
-        let anchors = self.anchor.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+        check_rules(&event, keys)?;
+        if self.record.dry_run {
+            return print_would_be_accepted(context, &event);
+        }
+        if let Some(file) = self.record.draft.as_deref().filter(|file| file.exists() && !self.record.force) {
+            return Err(exists_already(file));
+        }
+        let anchors = self.anchor.iter().map(|path| anchor(path)).collect::<Result<_, _>>()?;
         let config = Config {
             format: LAYOUT_VERSION,
             origin: self.origin.to_string(),
@@ -108,7 +114,7 @@ impl Init {
                 let (person, file) = text.split_once('=').ok_or_else(|| {
                     Failure::usage(format!("--admin {text} names no key")).hint("say --admin NAME=FILE.pub")
                 })?;
-                Ok(NamedKey { person: Name::new(person)?, key: read_public_key(Path::new(file))?.key })
+                Ok(NamedKey { person: Name::new(person)?, key: public_half(Path::new(file))?.key })
             })
             .collect()
     }
@@ -157,7 +163,7 @@ impl Init {
 
 /// Every administrator's key is at hand.
 fn check_all_sign(event: &Event, keys: &[PublicKey]) -> Result<(), Failure> {
-    let crate::event::body::Body::LedgerCreated(created) = &event.body else { return Ok(()) };
+    let Body::LedgerCreated(created) = &event.body else { return Ok(()) };
     match created.administrators.iter().find(|named| !keys.contains(&named.key)) {
         None => Ok(()),
         Some(named) => Err(Failure::usage(format!(
@@ -169,9 +175,33 @@ fn check_all_sign(event: &Event, keys: &[PublicKey]) -> Result<(), Failure> {
     }
 }
 
-/// A path that means the same wherever the writer is started.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::io("find", path, &error))
+/// The rules accept the event as entry 0, once every administrator has signed it: nothing is made
+/// for one that they would refuse.
+fn check_rules(event: &Event, mut signers: Vec<PublicKey>) -> Result<(), Failure> {
+    if let Body::LedgerCreated(created) = &event.body {
+        signers.extend(created.administrators.iter().map(|named| named.key));
+        signers.push(event.header.proposer);
+    }
+    signers.sort();
+    signers.dedup();
+    let (leaf_hash, recorded_at) = (Hash::ZERO, event.header.claimed_at);
+    let submission = Submission { index: 0, leaf_hash, recorded_at, event, signers: &signers };
+    match apply(&mut State::<NoSource>::default(), &submission) {
+        Ok(_) => Ok(()),
+        Err(ApplyError::Refused(refusal)) => Err(refusal.into()),
+        Err(ApplyError::Source(never)) => match never {},
+    }
+}
+
+/// The path of an anchor, which means the same wherever the writer is started. Its directory is
+/// there, so that it can be written.
+fn anchor(path: &Path) -> Result<PathBuf, Failure> {
+    let path = std::path::absolute(path).map_err(|error| Failure::io("find", path, &error))?;
+    match path.parent().filter(|dir| !dir.is_dir()) {
+        None => Ok(path),
+        Some(dir) => Err(Failure::usage(format!("--anchor {}: there is no such directory", dir.display()))
+            .hint("make it, or mount its disk; an anchor belongs on another disk or host")),
+    }
 }
 
 /// Founds the ledger that was prepared in `dir`.
@@ -194,7 +224,7 @@ pub fn found_ledger(
         return context.print_json(&answer);
     }
     print_receipt(context, event, &receipt)?;
-    let crate::event::body::Body::LedgerCreated(created) = &event.body else { return Ok(()) };
+    let Body::LedgerCreated(created) = &event.body else { return Ok(()) };
     context.print(format_args!("\nledger:     {}", dir.display()))?;
     context
         .print(format_args!("log key:    {} (back it up; mode 0600)", dir.join(LOG_KEY_FILE).display()))?;
@@ -213,6 +243,6 @@ pub fn found_ledger(
 pub fn read_log_key(context: &Context, dir: &Path) -> Result<SecretKey, Failure> {
     let config = Config::read(dir)
         .map_err(|error| Failure::from(crate::ledger::opening::OpeningError::from(error)))?;
-    let mut ask = || context.passphrase("the log key", "ROLLBOOK_LOG_KEY_PASSPHRASE", None);
+    let mut ask = || context.passphrase("the log key", LOG_KEY_PASSPHRASE, None);
     Ok(read_private_key(&config.log_key_path(dir), &mut ask)?)
 }

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::cli::context::Context;
 use crate::cli::describe;
-use crate::cli::failure::Failure;
-use crate::cli::record::{RecordArgs, record};
+use crate::cli::failure::{Failure, KEY_PASSPHRASE};
+use crate::cli::record::{RecordArgs, exists_already, public_half, record};
 use crate::cli::view::{Until, View};
 use crate::event::authority::{KeyGranted, KeyRevoked, Role, Scope};
 use crate::event::glob::Glob;
@@ -23,16 +23,11 @@ use crate::time::Timestamp;
 
 /// Make, show, list, grant and revoke keys.
 #[derive(Debug, Subcommand)]
-pub enum Key {
-    /// New key
+pub(crate) enum Key {
     New(NewKey),
-    /// Show a key
     Show(ShowKey),
-    /// List keys
     List(ListKeys),
-    /// Grant
     Grant(GrantKey),
-    /// Revoke
     Revoke(RevokeKey),
 }
 
@@ -41,7 +36,7 @@ impl Key {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::New(command) => command.run(context),
             Self::Show(command) => command.run(context),
@@ -90,8 +85,7 @@ impl NewKey {
         let passphrase = if encrypted { Some(new_passphrase(context)?) } else { None };
         let public = self.file.with_added_extension("pub");
         if public.exists() && !self.force {
-            return Err(Failure::usage(format!("{} exists already", public.display()))
-                .hint("name another file, or say --force"));
+            return Err(exists_already(&public));
         }
         let key = SecretKey::generate().map_err(Failure::world)?;
         let format = match self.format {
@@ -124,7 +118,7 @@ impl NewKey {
 
 /// The passphrase of a key to be made.
 fn new_passphrase(context: &Context) -> Result<Zeroizing<String>, Failure> {
-    let asked = context.passphrase("the new key", "ROLLBOOK_KEY_PASSPHRASE", context.passphrase_file());
+    let asked = context.passphrase("the new key", KEY_PASSPHRASE, context.passphrase_file());
     asked.map_err(Failure::world)?.ok_or_else(|| {
         Failure::usage("no passphrase was given")
             .hint("set ROLLBOOK_KEY_PASSPHRASE, or name a --passphrase-file")
@@ -171,7 +165,7 @@ impl ShowKey {
             Err(KeyFileError::Content { reason: KeyTextError::NotPublic, .. }) => {
                 let what = self.file.display().to_string();
                 let file = context.passphrase_file();
-                let mut ask = || context.passphrase(&what, "ROLLBOOK_KEY_PASSPHRASE", file);
+                let mut ask = || context.passphrase(&what, KEY_PASSPHRASE, file);
                 Ok((read_private_key(&self.file, &mut ask)?.public_key(), None))
             }
             Err(error) => Err(error.into()),
@@ -313,7 +307,7 @@ impl GrantKey {
         };
         let body = KeyGranted {
             person: self.name.clone(),
-            key: read_public_key(&self.file)?.key,
+            key: public_half(&self.file)?.key,
             roles: Ascending::sort(self.role.clone())?,
             scope: Scope {
                 environments: Ascending::sort(self.env.clone())?,
@@ -342,6 +336,9 @@ pub struct RevokeKey {
     /// The first entry from which its signatures are not to be trusted
     #[arg(long, value_name = "INDEX")]
     pub compromised_since: Option<u64>,
+    /// Do not ask on a terminal: a revoked key is never granted again
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     record: RecordArgs,
 }
@@ -353,6 +350,11 @@ impl RevokeKey {
             reason: self.reason.clone(),
             compromised_since: self.compromised_since,
         };
+        if self.record.commits() {
+            let fingerprint = body.key.fingerprint();
+            let question = format!("{fingerprint} could never be granted again. Revoke it?");
+            context.confirm(&question, self.yes)?;
+        }
         record(context, &self.record, &mut |_, _, _| Ok(body.clone().into()))
     }
 }
@@ -363,7 +365,7 @@ fn find_key(context: &Context, text: &str) -> Result<PublicKey, Failure> {
         return Ok(named.key);
     }
     if !text.starts_with("SHA256:") {
-        return Ok(read_public_key(text.as_ref())?.key);
+        return Ok(public_half(text.as_ref())?.key);
     }
     let fingerprint: Fingerprint = text.parse().map_err(Failure::usage)?;
     let view = View::replay(context.reader()?, Until::Now)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, json_line};
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::show::to_json;
@@ -83,6 +83,9 @@ impl Log {
         let mut people = People::default();
         let mut printed = 0;
         let mut next = self.pass(context, &filter, &mut people, 0, &mut printed)?;
+        if printed == 0 && !self.follow && self.limit != Some(0) {
+            context.say("no entry fits");
+        }
         while self.follow && self.limit.is_none_or(|limit| printed < limit) {
             std::thread::sleep(FOLLOW_PAUSE);
             next = self.pass(context, &filter, &mut people, next, &mut printed)?;
@@ -103,15 +106,15 @@ impl Log {
         if reader.size() <= from {
             return Ok(from);
         }
-        let mut last: VecDeque<(LoggedEntry, String)> = VecDeque::new();
+        let mut last: VecDeque<String> = VecDeque::new();
         reader.for_each::<Failure>(from, |logged| {
             people.learn(&logged.event);
             if !filter.admits(&logged, people) {
                 return Ok(ControlFlow::Continue(()));
             }
-            let line = render(context, &logged, people);
+            let line = render(context, &logged, people)?;
             if self.reverse {
-                last.push_front((logged, line));
+                last.push_front(line);
                 last.truncate(self.limit.unwrap_or(usize::MAX));
                 return Ok(ControlFlow::Continue(()));
             }
@@ -122,18 +125,19 @@ impl Log {
             context.print(line)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        for (_, line) in last {
+        *printed += last.len();
+        for line in last {
             context.print(line)?;
         }
         Ok(reader.size())
     }
 }
 
-fn render(context: &Context, logged: &LoggedEntry, people: &People) -> String {
+fn render(context: &Context, logged: &LoggedEntry, people: &People) -> Result<String, Failure> {
     if context.json() {
-        to_json(logged, people, None).to_string()
+        json_line(&to_json(logged, people, None))
     } else {
-        describe::list_line(logged, people)
+        Ok(describe::list_line(logged, people))
     }
 }
 

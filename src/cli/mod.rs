@@ -3,6 +3,8 @@
 //! Answers go to stdout, the rest to stderr. What is refused, wrong or failed becomes a
 //! [`failure::Failure`] with a sentence, a hint and an exit code.
 
+use std::time::Instant;
+
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cli::context::{ColorChoice, Context, Global};
@@ -47,6 +49,9 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 1)")
 ///   rollbook help init            make a ledger
 ///   rollbook help verify          judge one
 ///
+/// Settings: flags go before ROLLBOOK_LEDGER and ROLLBOOK_KEY, these before the config file
+/// (~/.config/rollbook/config.toml, or ROLLBOOK_CONFIG) with its keys `ledger` and `key`.
+///
 /// Exit codes: 0 done; 1 the answer is no; 2 the command line or an input is wrong; 3 the world
 /// failed; 4 sound, but not anchored as asked; 5 written by a newer version.
 #[derive(Debug, Parser)]
@@ -87,20 +92,19 @@ enum Command {
 /// Parses `args`, runs the command, prints what went wrong, and gives the exit code.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
-    let matches = match Cli::command().try_get_matches_from(args) {
+    let args: Vec<_> = args.into_iter().collect();
+    let wants_json = args.iter().any(|arg| arg == "--json");
+    let matches = match tidy(Cli::command()).try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) => {
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
+        Err(error) => return misread(&error, wants_json),
     };
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return misread(&error, wants_json),
     };
     choose_colour(cli.global.color);
-    let json = cli.global.json;
-    match run(cli) {
+    let (json, began) = (cli.global.json, Instant::now());
+    match run(cli, began) {
         Ok(()) => 0,
         Err(failure) => {
             report(&failure, json);
@@ -109,27 +113,56 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+/// In lists, what a command does stands without a full stop.
+fn tidy(command: clap::Command) -> clap::Command {
+    let about = command.get_about().map(|about| about.to_string().trim_end_matches('.').to_owned());
+    let command = match about {
+        Some(about) => command.about(about),
+        None => command,
+    };
+    command.mut_subcommands(tidy)
+}
+
+/// Prints what clap has to say: help and version as they are, errors as JSON where that is asked for.
+fn misread(error: &clap::Error, json: bool) -> u8 {
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        let mut lines = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").lines();
+        let message = lines.by_ref().map(str::trim).collect::<Vec<_>>().join(" ");
+        report(&Failure::usage(message).hint("see `rollbook help`"), true);
+    } else {
+        let _ = error.print();
+    }
+    u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
+fn run(cli: Cli, began: Instant) -> Result<(), Failure> {
     let context = Context::new(cli.global)?;
-    match cli.command {
-        Command::Demo(command) => command.run(&context),
-        Command::Init(command) => command.run(&context),
-        Command::Key(command) => command.run(&context),
-        Command::Policy(command) => command.run(&context),
-        Command::Draft(command) => command.run(&context),
-        Command::Register(command) => command.run(&context),
-        Command::Promote(command) => command.run(&context),
-        Command::Rollback(command) => command.run(&context),
-        Command::Withdraw(command) => command.run(&context),
-        Command::Complete(command) => command.run(&context),
-        Command::Retire(command) => command.run(&context),
-        Command::Note(command) => command.run(&context),
-        Command::Status(command) => command.run(&context),
-        Command::Log(command) => command.run(&context),
-        Command::Show(command) => command.run(&context),
-        Command::Checkpoint(command) => command.run(&context),
-        Command::Verify(command) => command.run(&context),
-        Command::Bench(command) => command.run(&context),
+    let outcome = dispatch(cli.command, &context);
+    context.tell(format_args!("took: {} ms", began.elapsed().as_millis()));
+    outcome
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
+    match command {
+        Command::Demo(command) => command.run(context),
+        Command::Init(command) => command.run(context),
+        Command::Key(command) => command.run(context),
+        Command::Policy(command) => command.run(context),
+        Command::Draft(command) => command.run(context),
+        Command::Register(command) => command.run(context),
+        Command::Promote(command) => command.run(context),
+        Command::Rollback(command) => command.run(context),
+        Command::Withdraw(command) => command.run(context),
+        Command::Complete(command) => command.run(context),
+        Command::Retire(command) => command.run(context),
+        Command::Note(command) => command.run(context),
+        Command::Status(command) => command.run(context),
+        Command::Log(command) => command.run(context),
+        Command::Show(command) => command.run(context),
+        Command::Checkpoint(command) => command.run(context),
+        Command::Verify(command) => command.run(context),
+        Command::Bench(command) => command.run(context),
     }
 }
 
@@ -139,7 +172,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
 /// What the command ends in; a line that does not parse is our own mistake.
 pub(crate) fn run_line(args: &[String]) -> Result<(), Failure> {
     let line = std::iter::once("rollbook").chain(args.iter().map(String::as_str));
-    run(Cli::try_parse_from(line).map_err(Failure::usage)?)
+    run(Cli::try_parse_from(line).map_err(Failure::usage)?, Instant::now())
 }
 
 fn choose_colour(choice: ColorChoice) {
@@ -157,7 +190,8 @@ fn report(failure: &Failure, json: bool) {
         return;
     }
     if json {
-        let _ = writeln!(std::io::stdout(), "{}", failure.to_json());
+        let line = describe::visible_json(&failure.to_json().to_string());
+        let _ = writeln!(std::io::stdout(), "{line}");
         return;
     }
     let red = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
@@ -165,7 +199,7 @@ fn report(failure: &Failure, json: bool) {
     let message = describe::visible(&failure.message);
     let _ = writeln!(anstream::stderr(), "{red}{word}:{red:#} {message}");
     if let Some(hint) = &failure.hint {
-        let _ = writeln!(anstream::stderr(), "  hint: {hint}");
+        let _ = writeln!(anstream::stderr(), "  hint: {}", describe::visible(hint));
     }
 }
 

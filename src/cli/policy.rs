@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::context::Context;
+use crate::cli::describe::visible;
 use crate::cli::failure::Failure;
 use crate::cli::record::{RecordArgs, record};
 use crate::cli::view::{Facts as _, Until, View};
@@ -17,10 +18,8 @@ use crate::lifecycle::rules::RULES_VERSION;
 
 /// Show and set the release policy.
 #[derive(Debug, Subcommand)]
-pub enum Policy {
-    /// Show
+pub(crate) enum Policy {
     Show(ShowPolicy),
-    /// Set
     Set(SetPolicy),
 }
 
@@ -29,7 +28,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Show(command) => command.run(context),
             Self::Set(command) => command.run(context),
@@ -65,7 +64,7 @@ impl ShowPolicy {
         if let Some(entry) = entry {
             context.say(format_args!("policy of entry {entry}:"));
         }
-        context.print(policy.text.as_str().trim_end())
+        context.print(visible(policy.text.as_str().trim_end()))
     }
 }
 
@@ -104,7 +103,10 @@ impl SetPolicy {
 /// # Errors
 /// It cannot be read, or makes no sense.
 pub fn read_policy(file: &std::path::Path) -> Result<PolicyBody, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
-    ReleasePolicy::parse(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::input(file, &error))?;
+    ReleasePolicy::parse(&text).map_err(|error| {
+        Failure::usage(format!("{}: {error}", file.display()))
+            .hint("`rollbook policy show` prints the one in force, as an example")
+    })?;
     Ok(PolicyBody { schema: POLICY_SCHEMA, text: PolicyText::new(text)? })
 }

@@ -113,13 +113,9 @@ pub fn serving(
         Some(expected) if Some(expected).filter(|text| *text != "none") == actual => Ok(serving),
         Some(expected) => {
             let actual = actual.unwrap_or("nothing");
-            let mut failure = Failure::usage(format!(
-                "{actual} of {model} serves in {environment}, --expect-from says {expected}"
-            ))
-            .hint("see `rollbook status`, then decide again");
-            failure.exit = crate::cli::failure::Exit::No;
-            failure.code = "from_mismatch";
-            Err(failure)
+            let message =
+                format!("{actual} of {model} serves in {environment}, --expect-from says {expected}");
+            Err(Failure::no("from_mismatch", message).hint("see `rollbook status`, then decide again"))
         }
     }
 }

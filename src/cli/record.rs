@@ -16,7 +16,7 @@ use crate::hash::Hash;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::writer::Ledger;
 use crate::signing::envelope::{Draft, Envelope};
-use crate::signing::key_file::read_public_key;
+use crate::signing::key_file::{KeyFile, KeyFileError, KeyTextError, NamedPublicKey, read_public_key};
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
 use crate::time::{DAY_MS, Timestamp, parse_span_ms};
@@ -46,6 +46,14 @@ pub struct RecordArgs {
     /// With --draft: write over FILE if it exists
     #[arg(long, requires = "draft", help_heading = "Recording")]
     pub force: bool,
+}
+
+impl RecordArgs {
+    /// Whether something would be recorded: neither a trial nor a draft.
+    #[must_use]
+    pub const fn commits(&self) -> bool {
+        !self.dry_run && self.draft.is_none()
+    }
 }
 
 /// Builds the body of an event from the ledger's facts. A retry hands in the body that was recorded
@@ -88,7 +96,7 @@ fn first_key(signers: &[Signer]) -> Result<PublicKey, Failure> {
 
 fn draft_proposer(args: &RecordArgs, signers: &[Signer]) -> Result<PublicKey, Failure> {
     match &args.proposer {
-        Some(path) => Ok(read_public_key(path)?.key),
+        Some(path) => Ok(public_half(path)?.key),
         None => first_key(signers).map_err(|failure| failure.hint("say --key FILE, or --proposer PUB")),
     }
 }
@@ -122,9 +130,8 @@ fn build(
     let ledger_id = facts.charter()?.ledger_id;
     let mut header = header(args, ledger_id, proposer, now)?;
     if let Some(earlier) = earlier {
-        if args.claimed_at.is_none() {
-            header.claimed_at = earlier.header.claimed_at;
-        }
+        let at = earlier.header.claimed_at;
+        header.claimed_at = claimed_time(args.claimed_at.as_deref(), Some(at), now)?.unwrap_or(at);
         header.expires_at = earlier.header.expires_at;
     }
     Ok(Event { header, body })
@@ -183,8 +190,36 @@ pub fn sign(event: &Event, signers: &[Signer]) -> Result<Draft, Failure> {
     Ok(draft)
 }
 
-fn try_one(context: &Context, ledger: &Ledger, event: &Event, envelope: Envelope) -> Result<(), Failure> {
+/// A time that an option gives. Counted back from now (`2m ago`), a retry would come to another one:
+/// then it is the time of the event that was recorded under the same id.
+///
+/// # Errors
+/// The text is no time.
+pub fn claimed_time(
+    text: Option<&str>,
+    earlier: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let time = Timestamp::parse(text, now)?;
+    let counted_from_now = text.parse::<Timestamp>().is_err();
+    Ok(Some(earlier.filter(|_| counted_from_now).unwrap_or(time)))
+}
+
+/// Tries an event, and says that it would be accepted.
+///
+/// # Errors
+/// What appending it would end in.
+pub fn try_one(context: &Context, ledger: &Ledger, event: &Event, envelope: Envelope) -> Result<(), Failure> {
     ledger.try_append(envelope)?;
+    print_would_be_accepted(context, event)
+}
+
+/// Prints that an event would be accepted.
+///
+/// # Errors
+/// Stdout is closed.
+pub fn print_would_be_accepted(context: &Context, event: &Event) -> Result<(), Failure> {
     if context.json() {
         return context.print_json(&json!({ "would_be_accepted": true, "event": event }));
     }
@@ -213,7 +248,9 @@ pub fn print_receipt(context: &Context, event: &Event, receipt: &Receipt) -> Res
     }
     let word = if receipt.repeated { "already recorded as" } else { "recorded as" };
     context.print(format_args!("{word} entry {}: {}", receipt.index, describe::one_line(event)))?;
-    context.print(format_args!("  event {}  leaf {}", receipt.event_id, receipt.leaf_hash))
+    context.print(format_args!("  event {}  leaf {}", receipt.event_id, receipt.leaf_hash))?;
+    context.tell(format_args!("checkpoint:\n{}", receipt.checkpoint.trim_end()));
+    Ok(())
 }
 
 /// Writes a draft for others to sign.
@@ -254,8 +291,65 @@ pub fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
     let persisted = if force { file.persist(path).map(drop) } else { file.persist_noclobber(path).map(drop) };
     persisted.map_err(|error| match error.error.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{} exists already", path.display()))
-            .hint("name another file, or say --force"),
+        std::io::ErrorKind::AlreadyExists => exists_already(path),
         _ => failed(&error.error),
     })
+}
+
+/// The key in a public key file. A private key file is refused, although it holds the public half:
+/// who names it there may have handed it out.
+///
+/// # Errors
+/// The file cannot be read, or holds no public key.
+pub fn public_half(path: &Path) -> Result<NamedPublicKey, Failure> {
+    if KeyFile::read(path)?.is_private() {
+        let path = path.to_owned();
+        return Err(KeyFileError::Content { path, reason: KeyTextError::NotPublic }.into());
+    }
+    Ok(read_public_key(path)?)
+}
+
+/// A file is not written over unless that is asked for.
+#[must_use]
+pub fn exists_already(path: &Path) -> Failure {
+    Failure::usage(format!("{} exists already", path.display())).hint("name another file, or say --force")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_retry_keeps_the_time_that_was_counted_back_from_now() {
+        let (now, earlier) = (at("2026-03-01T12:00:00Z"), at("2026-03-01T11:00:00Z"));
+        let claimed = |text, earlier| claimed_time(text, earlier, now).unwrap();
+        assert_eq!(claimed(Some("2m ago"), None), Some(at("2026-03-01T11:58:00Z")));
+        assert_eq!(claimed(Some("2m ago"), Some(earlier)), Some(earlier));
+        assert_eq!(claimed(Some("now"), Some(earlier)), Some(earlier));
+        let said = "2026-02-01T00:00:00Z";
+        assert_eq!(claimed(Some(said), Some(earlier)), Some(at(said)), "what is said exactly stands");
+        assert_eq!(claimed(None, Some(earlier)), None);
+        assert!(claimed_time(Some("soon"), Some(earlier), now).is_err());
+    }
+
+    #[test]
+    fn an_event_id_is_a_uuid_or_stands_for_a_text() {
+        let uuid = "01a206ae-1799-70ff-b001-1fd20f5ad77d";
+        assert_eq!(event_id(uuid).to_string(), uuid);
+        assert_eq!(event_id("build 17"), event_id("build 17"));
+        assert_ne!(event_id("build 17"), event_id("build 18"));
+    }
+
+    #[test]
+    fn an_expiry_lies_between_a_moment_and_thirty_days() {
+        assert_eq!(expiry_ms("7d").unwrap(), EXPIRY_DEFAULT_MS);
+        assert_eq!(expiry_ms("30d").unwrap(), EXPIRY_MAX_MS);
+        for wrong in ["0s", "31d", "-1h", "soon", ""] {
+            assert!(expiry_ms(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

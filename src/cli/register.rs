@@ -122,6 +122,6 @@ fn dataset(text: &str) -> Result<NamedDigest, Failure> {
 }
 
 fn lock_digest(path: &Path) -> Result<Hash, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::input(path, &error))?;
     Ok(Hash::of(&bytes))
 }

@@ -22,6 +22,9 @@ pub struct Retire {
     /// Why
     #[arg(long, value_name = "T")]
     pub reason: Text,
+    /// Do not ask on a terminal: a retired version never comes back
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     record: RecordArgs,
 }
@@ -33,6 +36,10 @@ impl Retire {
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { model, version, reason, .. } = &self;
+        if self.record.commits() {
+            let question = format!("{model} {version} could never be promoted again. Retire it?");
+            context.confirm(&question, self.yes)?;
+        }
         record(context, &self.record, &mut |_, _, _| {
             let (model, version, reason) = (model.clone(), version.clone(), reason.clone());
             Ok(ModelRetired { model, version, reason }.into())

@@ -6,14 +6,13 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::infra::RepoArgs;
 use crate::cli::promote::{digest_of, serving};
-use crate::cli::record::{RecordArgs, record};
+use crate::cli::record::{RecordArgs, claimed_time, record};
 use crate::cli::view::Facts;
 use crate::event::body::Body;
 use crate::event::list::Ascending;
 use crate::event::release::{ModelRolledBack, Serving, SessionState};
 use crate::event::text::{EnvironmentName, Name, Text};
 use crate::lifecycle::refusal::Refusal;
-use crate::time::Timestamp;
 
 /// Record that an environment goes back to what served it before.
 ///
@@ -72,12 +71,12 @@ impl Rollback {
             let (from, to, policy_entry, started_at) = match earlier {
                 Some(Body::ModelRolledBack(earlier)) => {
                     let to = self.to.clone().unwrap_or_else(|| earlier.to.clone());
-                    (earlier.from.clone(), to, earlier.policy_entry, earlier.started_at)
+                    let started = claimed_time(self.started.as_deref(), earlier.started_at, now)?;
+                    (earlier.from.clone(), to, earlier.policy_entry, started)
                 }
                 _ => {
                     let from = self.from(facts)?;
-                    let started =
-                        self.started.as_deref().map(|text| Timestamp::parse(text, now)).transpose()?;
+                    let started = claimed_time(self.started.as_deref(), None, now)?;
                     (from, self.target(facts)?, facts.charter()?.policy_entry, started)
                 }
             };
@@ -117,11 +116,10 @@ impl Rollback {
                 return Ok(below.version.clone());
             }
         }
-        Err(Failure::usage(format!(
-            "nothing served before in {} that {} could go back to",
-            self.env, self.model
-        ))
-        .hint("take it out with `rollbook withdraw`, or promote another version"))
+        let message =
+            format!("nothing served before in {} that {} could go back to", self.env, self.model);
+        Err(Failure::no("rollback_target_none", message)
+            .hint("take it out with `rollbook withdraw`, or promote another version"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, written};
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::record::event_id;
@@ -38,7 +38,7 @@ impl Show {
         let (logged, note) = find(&reader, &self.what)?;
         if self.raw {
             let mut stdout = std::io::stdout().lock();
-            return stdout.write_all(&logged.bytes).map_err(Failure::world);
+            return written(stdout.write_all(&logged.bytes).and_then(|()| stdout.flush()));
         }
         let people = people_until(&reader, logged.entry.index)?;
         if context.json() {
@@ -63,7 +63,8 @@ fn find(reader: &LogReader, what: &str) -> Result<(LoggedEntry, Vec<u8>), Failur
     })?;
     match found {
         Some(index) => Ok(reader.entry(index)?),
-        None => Err(Failure::usage(format!("no entry holds an event with the id {what}"))),
+        None => Err(Failure::usage(format!("no entry holds an event with the id {what}"))
+            .hint("see `rollbook log`; an entry is named by its index too")),
     }
 }
 
@@ -111,19 +112,22 @@ pub fn to_json(logged: &LoggedEntry, people: &People, note: Option<&[u8]>) -> se
 
 fn in_full(logged: &LoggedEntry, people: &People, note: &[u8]) -> String {
     let mut out =
-        format!("entry {}: {}\n", logged.entry.index, describe::visible(&describe::one_line(&logged.event)));
+        format!("entry {}: {}\n", logged.entry.index, describe::one_line(&logged.event));
     out += &format!("  recorded_at: {}\n", logged.entry.recorded_at);
     out += &format!("  leaf_hash: {}\n  previous: {}\n", logged.leaf_hash, logged.entry.previous);
     let event = serde_json::to_value(&logged.event).unwrap_or_default();
     out += &describe::fields(&event);
-    for signature in logged.entry.envelope.signatures() {
-        let role = if signature.key == logged.event.header.proposer { "proposed" } else { "approved" };
+    let proposer = logged.event.header.proposer;
+    let mut signatures: Vec<_> = logged.entry.envelope.signatures().iter().collect();
+    signatures.sort_by_key(|signature| signature.key != proposer);
+    for signature in signatures {
+        let role = if signature.key == proposer { "proposed" } else { "approved" };
         let name = describe::visible(&people.name(&signature.key));
         out += &format!("  {role} by {name} with key {}\n", signature.key.fingerprint());
     }
     out += "  checkpoint of its batch:\n";
     for line in String::from_utf8_lossy(note).lines() {
-        out += &format!("    {line}\n");
+        out += &format!("    {}\n", describe::visible(line));
     }
     out
 }

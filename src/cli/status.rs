@@ -53,11 +53,14 @@ impl Status {
             context.say("nothing was ever promoted there");
         }
         let people = people_of(&view);
-        for (environment, model, slot) in slots {
-            let line = describe_slot(&view, &people, environment, model, slot)?;
-            if context.json() { context.print_json(&line.json)? } else { context.print(line.text)? }
+        let lines = slots.into_iter().map(|(environment, model, slot)| {
+            describe_slot(&view, &people, environment, model, slot)
+        });
+        let lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
+        if context.json() {
+            return lines.iter().try_for_each(|line| context.print_json(&line.json));
         }
-        Ok(())
+        aligned(lines.into_iter().map(|line| line.cells)).iter().try_for_each(|line| context.print(line))
     }
 }
 
@@ -72,8 +75,26 @@ pub fn people_of(view: &View) -> People {
 }
 
 struct Line {
-    text: String,
+    cells: Vec<String>,
     json: serde_json::Value,
+}
+
+/// Rows of cells as lines, each column as wide as its widest cell.
+fn aligned(rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let visible = |row: Vec<String>| row.iter().map(|cell| describe::visible(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.map(visible).collect();
+    let mut widths = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &Vec<String>| {
+        let padded = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 fn describe_slot(
@@ -84,9 +105,9 @@ fn describe_slot(
     slot: &Slot,
 ) -> Result<Line, Failure> {
     let Some(serving) = slot.serving() else {
-        let text = format!("{environment:<12}  {model:<20}  nothing");
+        let cells = vec![environment.to_string(), model.to_string(), "nothing".to_owned()];
         return Ok(Line {
-            text,
+            cells,
             json: json!({ "environment": environment, "model": model, "serving": null }),
         });
     };
@@ -95,15 +116,17 @@ fn describe_slot(
     let completion = completion(slot, serving);
     let infra = infra_of(&logged);
     let since = logged.entry.recorded_at;
-    let text = format!(
-        "{environment:<12}  {model:<20}  {:<12}  since {}  by {by:<12}  {completion:<13}  {}  entry {}",
-        serving.version,
-        describe::seconds(since),
-        infra
-            .map(|infra| format!("{}@{}", infra.repository, describe::short_commit(infra)))
-            .unwrap_or_default(),
-        serving.entry,
-    );
+    let commit = infra.map(|infra| format!("{}@{}", infra.repository, describe::short_commit(infra)));
+    let cells = vec![
+        environment.to_string(),
+        model.to_string(),
+        serving.version.to_string(),
+        format!("since {}", describe::seconds(since)),
+        format!("by {by}"),
+        completion.to_owned(),
+        format!("entry {}", serving.entry),
+        commit.unwrap_or_default(),
+    ];
     let digest = match &logged.event.body {
         Body::ModelPromoted(body) => Some(body.digest),
         Body::ModelRolledBack(body) => Some(body.to_digest),
@@ -123,7 +146,7 @@ fn describe_slot(
         },
         "could_go_back_to": slot.stack.iter().rev().skip(1).map(|below| &below.version).collect::<Vec<_>>(),
     });
-    Ok(Line { text: describe::visible(&text), json })
+    Ok(Line { cells, json })
 }
 
 /// Whether what serves was reported as in place.
@@ -145,5 +168,19 @@ fn infra_of(logged: &LoggedEntry) -> Option<&InfraCommit> {
         Body::ModelPromoted(body) => Some(&body.infra),
         Body::ModelRolledBack(body) => Some(&body.infra),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: &[&str]| cells.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>();
+        let rows = [row(&["a", "bb", "last"]), row(&["\u{e4}\u{f6}\u{fc}", "b"]), row(&["a", "\u{202e}", "c"])];
+        let lines = ["a    bb        last", "\u{e4}\u{f6}\u{fc}  b", "a    \\u{202e}  c"];
+        assert_eq!(aligned(rows.into_iter()), lines);
+        assert!(aligned(std::iter::empty()).is_empty());
     }
 }

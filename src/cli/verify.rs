@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::context::Context;
+use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
 use crate::log::trust_root::TrustRoot;
 use crate::verifier::report::render;
@@ -75,7 +76,7 @@ impl Verify {
             context.print_json(&report)?;
         } else {
             let name = self.trust.as_ref().map(|path| path.display().to_string());
-            context.print(render(&report, name.as_deref()).trim_end())?;
+            context.print(visible(render(&report, name.as_deref()).trim_end()))?;
         }
         match report.verdict.exit_code() {
             0 => Ok(()),
@@ -87,6 +88,6 @@ impl Verify {
 }
 
 fn read_checkpoint(path: &PathBuf) -> Result<EarlierCheckpoint, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+    let bytes = std::fs::read(path).map_err(|error| Failure::input(path, &error))?;
     EarlierCheckpoint::parse(path.display().to_string(), &bytes).map_err(Failure::usage)
 }

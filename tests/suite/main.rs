@@ -3,6 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to end where it stands")]
 #![expect(unreachable_pub, reason = "a test binary exports nothing: `pub` is for the other modules")]
 
+mod cli_golden;
+mod cli_reading;
+mod cli_recovery;
+mod cli_refusals;
+mod cli_settings;
+mod cli_signing;
 mod ed25519_vectors;
 mod format_golden;
 mod format_mutations;

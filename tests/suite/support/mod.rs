@@ -1,7 +1,8 @@
 //! What several topics share: sample values and vector files, the tables of docs/format.md, people
-//! and events with sensible defaults, a log writer that checks no rule, and
-//! a ledger on a disk that fails when told.
+//! and events with sensible defaults, a log writer that checks no rule,
+//! a ledger on a disk that fails when told, and a desk to work the program at.
 
+pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod forge;
