@@ -182,7 +182,8 @@ fn first_line(text: &str) -> String {
 
 /// Whether a character steers a terminal, or reorders or breaks the line around it.
 fn misleads(c: char) -> bool {
-    let reorders = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let reorders =
+        matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     reorders || (c.is_control() && c != '\n' && c != '\t')
 }
 
@@ -277,7 +278,10 @@ mod tests {
             ("\u{1b}[2J", "\\u{1b}[2J"),
             ("\u{9b}31m", "\\u{9b}31m"),
             ("bell\u{7}\r", "bell\\u{7}\\u{d}"),
-            ("a\u{202e}b\u{2066}c\u{200f}d\u{2028}e\u{61c}", "a\\u{202e}b\\u{2066}c\\u{200f}d\\u{2028}e\\u{61c}"),
+            (
+                "a\u{202e}b\u{2066}c\u{200f}d\u{2028}e\u{61c}",
+                "a\\u{202e}b\\u{2066}c\\u{200f}d\\u{2028}e\\u{61c}",
+            ),
         ];
         for (text, shown) in rows {
             assert_eq!(visible(text), shown);

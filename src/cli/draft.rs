@@ -89,11 +89,10 @@ fn read_draft(file: &Path) -> Result<(Draft, Event), Failure> {
         return Err(Failure::usage(format!("{} is too large for a draft", file.display())));
     }
     let json = std::fs::read(file).map_err(failed)?;
-    let draft = Draft::from_dsse_json(&json)
-        .map_err(|error| {
-            Failure::usage(format!("{}: {error}", file.display()))
-                .hint("ask for the draft again, or draft the event anew with --draft FILE")
-        })?;
+    let draft = Draft::from_dsse_json(&json).map_err(|error| {
+        Failure::usage(format!("{}: {error}", file.display()))
+            .hint("ask for the draft again, or draft the event anew with --draft FILE")
+    })?;
     let event = Event::from_bytes(draft.event())?;
     Ok((draft, event))
 }
@@ -204,9 +203,10 @@ impl Place {
         match (missing, self.judge(event, &more)) {
             (_, None) => true,
             (Refusal::ProposerNotSigned { key: proposer }, _) => *proposer == key,
-            (Refusal::ApprovalsMissing { actual, .. }, Some(Refusal::ApprovalsMissing { actual: then, .. })) => {
-                then > *actual
-            }
+            (
+                Refusal::ApprovalsMissing { actual, .. },
+                Some(Refusal::ApprovalsMissing { actual: then, .. }),
+            ) => then > *actual,
             (Refusal::AdministratorsMustSign { .. }, _) => matches!(event.body, Body::LedgerCreated(_)),
             _ => false,
         }

@@ -277,7 +277,9 @@ impl From<OpeningError> for Failure {
             }
             E::LogKey(error) => key_advice(error, LOG_KEY_PASSPHRASE)
                 .filter(|_| !matches!(error, KeyFileError::Read { .. }))
-                .or_else(|| Some("rollbook.toml says where the log key is; put the ledger's own there".into())),
+                .or_else(|| {
+                    Some("rollbook.toml says where the log key is; put the ledger's own there".into())
+                }),
             E::HeadNotOurs { .. } => {
                 Some("rollbook.toml says where the log key is; put the ledger's own there".into())
             }
@@ -303,7 +305,9 @@ impl From<ReadError> for Failure {
         };
         let failure = Self::new(exit, code, &error);
         match error {
-            ReadError::Empty { .. } => failure.hint("submit its first event with `rollbook draft submit FILE`"),
+            ReadError::Empty { .. } => {
+                failure.hint("submit its first event with `rollbook draft submit FILE`")
+            }
             ReadError::NoSuchEntry { .. } => failure.hint("see `rollbook log`"),
             ReadError::NotALedger { .. } => {
                 failure.hint("name one with --ledger DIR or ROLLBOOK_LEDGER; make one with `rollbook init`")

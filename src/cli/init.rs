@@ -9,7 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, LOG_KEY_PASSPHRASE};
 use crate::cli::policy::read_policy;
 use crate::cli::record::{
-    RecordArgs, exists_already, header, print_receipt, print_would_be_accepted, public_half, sign, write_draft,
+    RecordArgs, exists_already, header, print_receipt, print_would_be_accepted, public_half, sign,
+    write_draft,
 };
 use crate::event::authority::{LedgerCreated, NamedKey, Policy};
 use crate::event::body::{Body, Event};
@@ -22,9 +23,7 @@ use crate::lifecycle::policy::{ReleasePolicy, default_policy};
 use crate::lifecycle::rules::{ApplyError, RULES_VERSION, Submission, apply};
 use crate::lifecycle::state::{NoSource, State};
 use crate::signing::envelope::Envelope;
-use crate::signing::key_file::{
-    Existing, KeyFormat, SecretKey, read_private_key, write_private_key,
-};
+use crate::signing::key_file::{Existing, KeyFormat, SecretKey, read_private_key, write_private_key};
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
 

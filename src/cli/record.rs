@@ -16,7 +16,9 @@ use crate::hash::Hash;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::writer::Ledger;
 use crate::signing::envelope::{Draft, Envelope};
-use crate::signing::key_file::{KeyFile, KeyFileError, KeyTextError, NamedPublicKey, read_public_key};
+use crate::signing::key_file::{
+    KeyFileError, KeyTextError, NamedPublicKey, is_private_key_file, read_public_key,
+};
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
 use crate::time::{DAY_MS, Timestamp, parse_span_ms};
@@ -302,7 +304,7 @@ pub fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
 /// # Errors
 /// The file cannot be read, or holds no public key.
 pub fn public_half(path: &Path) -> Result<NamedPublicKey, Failure> {
-    if KeyFile::read(path)?.is_private() {
+    if is_private_key_file(path)? {
         let path = path.to_owned();
         return Err(KeyFileError::Content { path, reason: KeyTextError::NotPublic }.into());
     }

@@ -116,8 +116,7 @@ impl Rollback {
                 return Ok(below.version.clone());
             }
         }
-        let message =
-            format!("nothing served before in {} that {} could go back to", self.env, self.model);
+        let message = format!("nothing served before in {} that {} could go back to", self.env, self.model);
         Err(Failure::no("rollback_target_none", message)
             .hint("take it out with `rollbook withdraw`, or promote another version"))
     }

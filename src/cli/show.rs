@@ -111,8 +111,7 @@ pub fn to_json(logged: &LoggedEntry, people: &People, note: Option<&[u8]>) -> se
 }
 
 fn in_full(logged: &LoggedEntry, people: &People, note: &[u8]) -> String {
-    let mut out =
-        format!("entry {}: {}\n", logged.entry.index, describe::one_line(&logged.event));
+    let mut out = format!("entry {}: {}\n", logged.entry.index, describe::one_line(&logged.event));
     out += &format!("  recorded_at: {}\n", logged.entry.recorded_at);
     out += &format!("  leaf_hash: {}\n  previous: {}\n", logged.leaf_hash, logged.entry.previous);
     let event = serde_json::to_value(&logged.event).unwrap_or_default();

@@ -53,9 +53,9 @@ impl Status {
             context.say("nothing was ever promoted there");
         }
         let people = people_of(&view);
-        let lines = slots.into_iter().map(|(environment, model, slot)| {
-            describe_slot(&view, &people, environment, model, slot)
-        });
+        let lines = slots
+            .into_iter()
+            .map(|(environment, model, slot)| describe_slot(&view, &people, environment, model, slot));
         let lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
         if context.json() {
             return lines.iter().try_for_each(|line| context.print_json(&line.json));
@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let row = |cells: &[&str]| cells.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>();
-        let rows = [row(&["a", "bb", "last"]), row(&["\u{e4}\u{f6}\u{fc}", "b"]), row(&["a", "\u{202e}", "c"])];
+        let rows =
+            [row(&["a", "bb", "last"]), row(&["\u{e4}\u{f6}\u{fc}", "b"]), row(&["a", "\u{202e}", "c"])];
         let lines = ["a    bb        last", "\u{e4}\u{f6}\u{fc}  b", "a    \\u{202e}  c"];
         assert_eq!(aligned(rows.into_iter()), lines);
         assert!(aligned(std::iter::empty()).is_empty());

@@ -4,7 +4,7 @@
 //! one that gets the writer commits all that has queued meanwhile, as one batch with one
 //! `fdatasync` (group commit). A refused event refuses only itself.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,9 +25,10 @@ use crate::lifecycle::state::{Changes, Charter, Holder, SeenEvent, Slot, State, 
 use crate::log::entry::Entry;
 use crate::merkle::tree::Frontier;
 use crate::note::checkpoint::{Checkpoint, Origin, sign_checkpoint};
-use crate::signing::envelope::Envelope;
+use crate::signing::envelope::{AuthorSignature, AuthorSignatureError, Envelope};
 use crate::signing::key_file::SecretKey;
 use crate::signing::public_key::PublicKey;
+use crate::signing::verify::CheckedKey;
 use crate::store::anchor::write_anchor;
 use crate::store::batch_log::{BatchLog, Position};
 use crate::store::files::FileLog;
@@ -44,6 +45,8 @@ pub const CLOCK_BEHIND_MAX_MS: i64 = 5 * MINUTE_MS;
 pub const CLOCK_AHEAD_MAX_MS: i64 = DAY_MS;
 /// Above this many rows in memory, all are forgotten and read again as they are needed: some 50 MB.
 const CACHED_ROWS_MAX: usize = 100_000;
+/// How many checked keys are kept, some 300 bytes each: more than an organisation has signers.
+const CHECKED_KEYS_MAX: usize = 4_096;
 /// Room in a frame beside its entries: header, note, checksum, generously.
 const FRAME_OVERHEAD: usize = 8 * 1024;
 
@@ -59,6 +62,7 @@ pub enum ClockTrust {
 /// A ledger open for writing: the log's one writer, usable from many threads at once.
 #[derive(Debug)]
 pub struct Ledger {
+    keys: CheckedKeys,
     queue: Mutex<VecDeque<Ticket>>,
     writer: Mutex<Writer>,
 }
@@ -127,11 +131,40 @@ impl Drop for Unanswered<'_> {
     }
 }
 
+/// Keys that meet the conditions for being granted. Checking those takes as long as verifying a
+/// signature does, and they never change.
+#[derive(Debug, Default)]
+struct CheckedKeys(Mutex<HashMap<PublicKey, CheckedKey>>);
+
+impl CheckedKeys {
+    fn check(&self, key: PublicKey) -> Result<CheckedKey, AuthorSignatureError> {
+        if let Some(checked) = lock(&self.0).get(&key) {
+            return Ok(checked.clone());
+        }
+        CheckedKey::new(&key).map_err(|defect| AuthorSignatureError::Key { key, defect })
+    }
+
+    /// Verifies an author's signature, and keeps the key: only one that has signed something takes room.
+    fn verify(&self, author: &AuthorSignature, message: &[u8]) -> Result<(), AuthorSignatureError> {
+        let key = author.key;
+        let checked = self.check(key)?;
+        let verified = checked.verify_strict(message, &author.signature);
+        verified.map_err(|_| AuthorSignatureError::Signature { key })?;
+        let mut keys = lock(&self.0);
+        if keys.len() >= CHECKED_KEYS_MAX {
+            keys.clear();
+        }
+        keys.entry(key).or_insert(checked);
+        Ok(())
+    }
+}
+
 impl Verified {
     /// Verifies strictly (decision 5), and reads the event.
-    fn new(envelope: Envelope) -> Result<Self, AppendError> {
+    fn new(envelope: Envelope, keys: &CheckedKeys) -> Result<Self, AppendError> {
         let event = Event::from_bytes(envelope.event())?;
-        envelope.verify_signatures_strict()?;
+        let message = envelope.signing_bytes();
+        envelope.signatures().iter().try_for_each(|author| keys.verify(author, &message))?;
         let signers = envelope.signatures().iter().map(|signature| signature.key).collect();
         Ok(Self { envelope, event, signers })
     }
@@ -144,8 +177,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Ledger {
-    pub(super) const fn new(writer: Writer) -> Self {
-        Self { queue: Mutex::new(VecDeque::new()), writer: Mutex::new(writer) }
+    pub(super) fn new(writer: Writer) -> Self {
+        Self { keys: CheckedKeys::default(), queue: Mutex::new(VecDeque::new()), writer: Mutex::new(writer) }
     }
 
     /// Appends one event, durably. May be called from many threads; those that wait together share
@@ -161,9 +194,9 @@ impl Ledger {
     /// in the same order; a refused one does not hold up the others.
     pub fn append_batch(&self, envelopes: Vec<Envelope>) -> Vec<Outcome> {
         let verified: Vec<Result<Verified, AppendError>> = if envelopes.len() < 8 {
-            envelopes.into_iter().map(Verified::new).collect()
+            envelopes.into_iter().map(|envelope| Verified::new(envelope, &self.keys)).collect()
         } else {
-            envelopes.into_par_iter().map(Verified::new).collect()
+            envelopes.into_par_iter().map(|envelope| Verified::new(envelope, &self.keys)).collect()
         };
         let waiting: Vec<Result<Arc<Mutex<Option<Outcome>>>, AppendError>> = {
             let mut queue = lock(&self.queue);
@@ -194,7 +227,7 @@ impl Ledger {
     /// # Errors
     /// [`AppendError`], but never an unknown outcome.
     pub fn try_append(&self, envelope: Envelope) -> Result<(), AppendError> {
-        let verified = Verified::new(envelope)?;
+        let verified = Verified::new(envelope, &self.keys)?;
         let mut writer = lock(&self.writer);
         writer.check_sound()?;
         let recorded_at = writer.time()?;

@@ -246,6 +246,14 @@ pub fn read_public_key(path: &Path) -> Result<NamedPublicKey, KeyFileError> {
     KeyFile::read(path)?.into_public()
 }
 
+/// Says whether a file claims to hold a private key, of whatever kind.
+///
+/// # Errors
+/// [`KeyFileError`]: `Read`, `TooLarge`, `Content`.
+pub fn is_private_key_file(path: &Path) -> Result<bool, KeyFileError> {
+    Ok(KeyFile::read(path)?.is_private())
+}
+
 /// Reads a private key from the text of a key file.
 ///
 /// # Errors

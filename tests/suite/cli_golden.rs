@@ -6,7 +6,10 @@ use trycmd::TestCases;
 fn cases() -> TestCases {
     let cases = TestCases::new();
     cases.register_bin("git", std::path::Path::new("/usr/bin/git"));
-    cases.env("XDG_CONFIG_HOME", "/nowhere").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    cases
+        .env("XDG_CONFIG_HOME", "/nowhere")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     for role in ["AUTHOR", "COMMITTER"] {
         cases.env(format!("GIT_{role}_NAME"), "somebody").env(format!("GIT_{role}_EMAIL"), "s@example.org");
         cases.env(format!("GIT_{role}_DATE"), "2026-03-01T00:00:00Z");

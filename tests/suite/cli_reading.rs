@@ -103,7 +103,17 @@ fn raw_bytes_hash_to_the_leaf() {
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
     let desk = Desk::with_releases();
-    for line in ["log", "--json log", "log --follow", "status", "show 3", "show 3 --raw", "checkpoint", "policy show", "key list"] {
+    for line in [
+        "log",
+        "--json log",
+        "log --follow",
+        "status",
+        "show 3",
+        "show 3 --raw",
+        "checkpoint",
+        "policy show",
+        "key list",
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = desk.command(line).stdout(writer).stderr(Stdio::piped()).output().unwrap();
@@ -111,7 +121,8 @@ fn a_closed_pipe_ends_it_quietly() {
         assert_eq!(output.status.code(), Some(0), "{line}: {stderr}");
         assert!(!stderr.contains("error") && !stderr.contains("panicked"), "{line}: {stderr}");
     }
-    let mut child = desk.command("log --follow").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        desk.command("log --follow").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut pipe = child.stdout.take().unwrap();
     pipe.read_exact(&mut [0]).unwrap();
     drop(pipe);
@@ -125,7 +136,9 @@ fn text_from_the_log_cannot_steer_a_terminal() {
     let desk = Desk::with_releases();
     let hostile = "up\u{202e}down\u{2066}side\u{200f}";
     desk.done(&format!("--key dora.key note 1 '{hostile}' --draft hostile.json"));
-    desk.done(&format!("--key dora.key rollback scorer --env staging --repo infra --rev HEAD --reason '{hostile}\nline'"));
+    desk.done(&format!(
+        "--key dora.key rollback scorer --env staging --repo infra --rev HEAD --reason '{hostile}\nline'"
+    ));
     desk.done(&format!("--key dora.key retire scorer 1.1.0 --reason '{hostile}'"));
     desk.write("policy.toml", format!("# {hostile}\nschema = 1\nadministrators.threshold = 1\n"));
     let lines = [

@@ -50,7 +50,11 @@ fn what_a_rule_refuses_is_exit_1() {
             (
                 "--key dora.key promote scorer 1.2.0 --env staging --repo infra --rev HEAD --expect-from 1.0.0",
                 1,
-                &["1.1.0 of scorer serves in staging", "--expect-from says 1.0.0", "hint: see `rollbook status`"],
+                &[
+                    "1.1.0 of scorer serves in staging",
+                    "--expect-from says 1.0.0",
+                    "hint: see `rollbook status`",
+                ],
             ),
             (
                 "--key dora.key promote scorer 1.2.0 --env staging --repo infra --rev HEAD --expect-from none",
@@ -115,7 +119,10 @@ fn what_a_rule_refuses_is_exit_1() {
             (
                 "--key alice.key key revoke alice.key.pub --reason lost",
                 1,
-                &["the policy needs 1 administrators, and 0 would remain", "hint: grant another administrator"],
+                &[
+                    "the policy needs 1 administrators, and 0 would remain",
+                    "hint: grant another administrator",
+                ],
             ),
             ("--key alice.key key revoke carl.key.pub --reason lost", 1, &["nothing to revoke", "SHA256:"]),
             (
@@ -123,7 +130,11 @@ fn what_a_rule_refuses_is_exit_1() {
                 1,
                 &["asks for 3 administrators, and there are 1", "hint: ask for fewer"],
             ),
-            ("--key dora.key note 999 hello", 1, &["entry 999 does not exist yet", "hint: see `rollbook log`"]),
+            (
+                "--key dora.key note 999 hello",
+                1,
+                &["entry 999 does not exist yet", "hint: see `rollbook log`"],
+            ),
             ("--key dora.key complete 2 --succeeded", 1, &["entry 2 is no promotion", "hint:"]),
             (
                 "--key dora.key complete 4 --failed",
@@ -179,13 +190,21 @@ fn a_command_line_that_is_wrong_is_exit_2() {
         &desk,
         &[
             ("--ledger nowhere status", 2, &["error: nowhere is not a ledger directory", "hint: name one"]),
-            ("--ledger model --key dora.key note 1 x", 2, &["model is not a ledger directory", "hint: name one"]),
+            (
+                "--ledger model --key dora.key note 1 x",
+                2,
+                &["model is not a ledger directory", "hint: name one"],
+            ),
             ("--ledger '' status", 2, &["no ledger is named", "hint: say --ledger DIR"]),
             ("note 1 x", 2, &["nobody signs", "hint: say --key FILE"]),
             ("--key nobody.key note 1 x", 2, &["nobody.key: cannot read the key file", "hint: make a key"]),
             ("--key model/weights.bin note 1 x", 2, &["model/weights.bin", "no key in a format known here"]),
             ("--key open.key note 1 x", 2, &["other users can get at", "chmod 600 open.key"]),
-            ("--key dora.key.pub note 1 x", 2, &["no ssh-agent is known", "hint: give the private key's file"]),
+            (
+                "--key dora.key.pub note 1 x",
+                2,
+                &["no ssh-agent is known", "hint: give the private key's file"],
+            ),
             ("--key SHA256:abc note 1 x", 2, &["fingerprint", "hint: see it with `rollbook key show"]),
             (
                 "--key locked.key note 1 x",
@@ -215,7 +234,11 @@ fn a_command_line_that_is_wrong_is_exit_2() {
                 2,
                 &["linked/weights.bin is a symbolic link", "hint: put the file itself there"],
             ),
-            ("--key dora.key register scorer 2 --path model --dataset d", 2, &["--dataset d has no digest", "hint:"]),
+            (
+                "--key dora.key register scorer 2 --path model --dataset d",
+                2,
+                &["--dataset d has no digest", "hint:"],
+            ),
             ("--key dora.key note 1 x --claimed-at yesterday", 2, &["`yesterday` is not a time", "2h ago"]),
             ("--key dora.key note 1 x --expires-in 31d", 2, &["--expires-in 31d is not between", "hint:"]),
             ("--key dora.key note 1 x --expires-in soon", 2, &["`soon` is not a"]),
@@ -224,17 +247,29 @@ fn a_command_line_that_is_wrong_is_exit_2() {
             ("log --until later", 2, &["`later` is not a time"]),
             ("log --kind model.sold", 2, &["model.sold", "--kind", "model.promoted"]),
             ("key list --at noon", 2, &["`noon` is not a time"]),
-            ("show 99", 2, &["entry 99 does not exist: the ledger has 6 entries", "hint: see `rollbook log`"]),
+            (
+                "show 99",
+                2,
+                &["entry 99 does not exist: the ledger has 6 entries", "hint: see `rollbook log`"],
+            ),
             ("show build-99", 2, &["no entry holds an event with the id build-99", "hint:"]),
             ("--key alice.key policy set unknown.toml", 2, &["unknown.toml", "colour", "hint:"]),
             ("--key alice.key policy set newer.toml", 2, &["newer.toml", "schema 2", "upgrade"]),
             ("--key alice.key policy set none.toml", 2, &["cannot read none.toml"]),
             ("draft show none.json", 2, &["cannot read none.json"]),
-            ("draft show torn.json", 2, &["torn.json: this is not a DSSE envelope", "hint: ask for the draft"]),
+            (
+                "draft show torn.json",
+                2,
+                &["torn.json: this is not a DSSE envelope", "hint: ask for the draft"],
+            ),
             ("--key dora.key draft sign torn.json", 2, &["torn.json"]),
             ("draft submit torn.json", 2, &["torn.json"]),
             ("--key alice.key key revoke nobody --reason x", 2, &["nobody"]),
-            ("--key alice.key key revoke SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --reason x", 2, &["SHA256:AAAA"]),
+            (
+                "--key alice.key key revoke SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA --reason x",
+                2,
+                &["SHA256:AAAA"],
+            ),
             ("verify --trust none.toml", 2, &["none.toml"]),
             ("verify --trust unknown.toml", 2, &["unknown.toml"]),
             ("verify --checkpoint none.txt", 2, &["cannot read none.txt"]),
@@ -285,11 +320,23 @@ fn a_ledger_is_not_made_where_it_cannot_be_sound() {
         ("--admin alice=alice.key", 2, &["alice.key: this is a private key", "hint: give the public half"]),
         ("--admin alice", 2, &["--admin alice names no key", "hint: say --admin NAME=FILE.pub"]),
         ("--admin alice=none.pub", 2, &["none.pub"]),
-        ("--admin alice=alice.key.pub --threshold 2", 2, &["2 administrators must sign, and only 1", "hint:"]),
+        (
+            "--admin alice=alice.key.pub --threshold 2",
+            2,
+            &["2 administrators must sign, and only 1", "hint:"],
+        ),
         ("--admin alice=alice.key.pub --policy two.toml", 2, &["2 administrators must sign, and only 1"]),
         ("--admin alice=alice.key.pub --policy two.toml --threshold 1", 2, &["--threshold 1", "which is 2"]),
-        ("--admin alice=alice.key.pub --admin bob=bob.key.pub", 2, &["bob", "not at hand", "hint: add --key"]),
-        ("--key bob.key --admin alice=alice.key.pub --admin alice=bob.key.pub", 1, &["two administrators are called alice"]),
+        (
+            "--admin alice=alice.key.pub --admin bob=bob.key.pub",
+            2,
+            &["bob", "not at hand", "hint: add --key"],
+        ),
+        (
+            "--key bob.key --admin alice=alice.key.pub --admin alice=bob.key.pub",
+            1,
+            &["two administrators are called alice"],
+        ),
         ("--key bob.key --admin alice=alice.key.pub", 1, &["every administrator", "hint:"]),
         ("--admin alice=alice.key.pub --anchor nowhere/a", 2, &["nowhere", "no such directory", "hint:"]),
         ("--admin alice=alice.key.pub --draft draft.json", 2, &["draft.json exists already", "hint:"]),
@@ -308,7 +355,9 @@ fn a_ledger_is_not_made_where_it_cannot_be_sound() {
         2,
         &["ledger is not empty", "hint: name a new directory"],
     );
-    assert!(desk.done(&format!("{init} --admin alice=alice.key.pub --dry-run")).contains("would be accepted"));
+    assert!(
+        desk.done(&format!("{init} --admin alice=alice.key.pub --dry-run")).contains("would be accepted")
+    );
     assert!(!desk.path("new").exists());
     assert_eq!(desk.read("draft.json"), "somebody's\n");
 }
@@ -348,7 +397,11 @@ fn a_draft_that_no_longer_fits_is_refused() {
     std::thread::sleep(Duration::from_millis(1100));
     desk.refused("draft submit expired.json", 1, &["the event expired at", "hint: draft and sign"]);
     desk.done("--key dora.key note 1 here --draft note.json");
-    desk.refused("--ledger other draft submit note.json", 1, &["the event is for ledger", "hint: name that ledger"]);
+    desk.refused(
+        "--ledger other draft submit note.json",
+        1,
+        &["the event is for ledger", "hint: name that ledger"],
+    );
     flip_signature(&desk, "note.json", "flipped.json");
     desk.refused("draft submit flipped.json", 2, &["flipped.json: the signature by", "not valid", "hint:"]);
     desk.refused("--key dora.key draft sign flipped.json", 2, &["flipped.json"]);
@@ -369,7 +422,12 @@ fn flip_signature(desk: &Desk, from: &str, to: &str) {
 fn refusals_and_errors_are_json_too() {
     let desk = Desk::with_releases();
     let rows = [
-        ("--key dora.key promote scorer 9 --env staging --repo infra --rev HEAD", "refused", "version_unknown", 1),
+        (
+            "--key dora.key promote scorer 9 --env staging --repo infra --rev HEAD",
+            "refused",
+            "version_unknown",
+            1,
+        ),
         ("note 1 x", "error", "usage", 2),
         ("show 99", "error", "no_such_entry", 2),
         ("log --limit many", "error", "usage", 2),

@@ -12,7 +12,11 @@ fn flags_go_before_the_environment_and_that_before_the_config_file() {
         Answer::from(command.output().unwrap()).json()["size"].as_u64().unwrap()
     };
     assert_eq!(size(desk.command("--json checkpoint").env_remove("ROLLBOOK_LEDGER")), 7, "the config file");
-    assert_eq!(size(desk.command("--json checkpoint").env("ROLLBOOK_LEDGER", "")), 7, "set to nothing is unset");
+    assert_eq!(
+        size(desk.command("--json checkpoint").env("ROLLBOOK_LEDGER", "")),
+        7,
+        "set to nothing is unset"
+    );
     assert_eq!(size(&mut desk.command("--json checkpoint")), 6, "the environment");
     assert_eq!(size(&mut desk.command("--json --ledger second checkpoint")), 7, "the flag");
     assert_eq!(size(&mut desk.command("--json checkpoint --ledger second")), 7, "after the command too");
@@ -24,7 +28,12 @@ fn flags_go_before_the_environment_and_that_before_the_config_file() {
 
     desk.write("strange.toml", "ledgers = 'second'\n");
     let mut strange = desk.command("status");
-    desk.refused_by(strange.env("ROLLBOOK_CONFIG", "strange.toml"), "strange", 2, &["strange.toml", "ledgers"]);
+    desk.refused_by(
+        strange.env("ROLLBOOK_CONFIG", "strange.toml"),
+        "strange",
+        2,
+        &["strange.toml", "ledgers"],
+    );
     let mut none = desk.command("status");
     desk.refused_by(none.env("ROLLBOOK_CONFIG", "none.toml"), "none", 2, &["cannot read none.toml"]);
 }
@@ -80,16 +89,30 @@ fn nothing_is_written_over_unless_forced() {
     let desk = Desk::empty();
     desk.done("key new mine.key --name mine");
     let (private, public) = (desk.read("mine.key"), desk.read("mine.key.pub"));
-    desk.refused("key new mine.key", 2, &["mine.key.pub exists already", "hint: name another file, or say --force"]);
+    desk.refused(
+        "key new mine.key",
+        2,
+        &["mine.key.pub exists already", "hint: name another file, or say --force"],
+    );
     std::fs::remove_file(desk.path("mine.key.pub")).unwrap();
-    desk.refused("key new mine.key", 2, &["mine.key exists already", "hint: name another file, or say --force"]);
+    desk.refused(
+        "key new mine.key",
+        2,
+        &["mine.key exists already", "hint: name another file, or say --force"],
+    );
     assert_eq!(desk.read("mine.key"), private);
     desk.done("key new mine.key --name mine --force");
     assert_ne!(desk.read("mine.key"), private);
     assert_ne!(desk.read("mine.key.pub"), public);
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(desk.path("mine.key")).unwrap().permissions());
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(desk.path("mine.key")).unwrap().permissions(),
+    );
     assert_eq!(mode & 0o777, 0o600);
-    desk.refused("key new locked.key --passphrase", 2, &["no passphrase was given", "hint: set ROLLBOOK_KEY_PASSPHRASE"]);
+    desk.refused(
+        "key new locked.key --passphrase",
+        2,
+        &["no passphrase was given", "hint: set ROLLBOOK_KEY_PASSPHRASE"],
+    );
 }
 
 #[test]

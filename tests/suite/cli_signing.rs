@@ -127,7 +127,8 @@ fn a_retry_with_the_same_id_gets_the_first_receipt() {
 fn a_dry_run_records_nothing_and_tells_what_is_missing() {
     let desk = Desk::with_releases();
     let before = desk.records();
-    let said = desk.done("--key dora.key rollback scorer --env staging --repo infra --tag v1 --reason x --dry-run");
+    let said =
+        desk.done("--key dora.key rollback scorer --env staging --repo infra --tag v1 --reason x --dry-run");
     assert!(said.starts_with("would be accepted: scorer rolled back to 1.0.0 in staging"), "{said}");
     assert_eq!(desk.records(), before);
     desk.refused(
@@ -158,7 +159,11 @@ fn policy_and_keys_are_shown_as_they_were() {
     let now = desk.done("key list");
     assert!(now.contains("revoked by entry 7"), "{now}");
     assert!(!desk.done("key list --at-index 6").contains("revoked"));
-    desk.refused("--key dora.key note 1 x", 1, &["dora's key", "was revoked by entry 7", "hint: make another key"]);
+    desk.refused(
+        "--key dora.key note 1 x",
+        1,
+        &["dora's key", "was revoked by entry 7", "hint: make another key"],
+    );
 }
 
 #[test]
@@ -184,7 +189,11 @@ fn on_a_terminal_what_cannot_be_undone_is_asked() {
         let program = super::support::desk::PROGRAM;
         let mut script = std::process::Command::new("script");
         script.args(["--quiet", "--return", "--command", &format!("{program} {line}"), "/dev/null"]);
-        script.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", desk.path("")).env("ROLLBOOK_LEDGER", "ledger");
+        script
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", desk.path(""))
+            .env("ROLLBOOK_LEDGER", "ledger");
         script.current_dir(desk.path("")).stdin(std::process::Stdio::piped());
         script.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let mut child = script.spawn().expect("script (bsdutils) is installed");

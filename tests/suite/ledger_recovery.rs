@@ -41,7 +41,7 @@ fn warnings_of(ledger: &Ledger) -> Vec<Warning> {
     ledger.take_warnings()
 }
 
-/// Opening is refused with an error that `expected` knows and that says `text`, and every file is as it was.
+/// Opening is refused with an error that `expected` knows and that says `told`, and every file is as it was.
 /// What is derived may have been thrown away; the lock file names its holder while it is held.
 fn refused(test: &TestLedger, words: &str, expected: impl Fn(&OpeningError) -> bool) {
     let evidence = || {
