@@ -14,6 +14,7 @@ use crate::log::reader::ReadError;
 use crate::signing::envelope::{DraftError, DsseError, EnvelopeError};
 use crate::signing::key_file::{KeyFileError, KeyTextError};
 use crate::signing::signer::OpenSignerError;
+use crate::store::scan::ScanError;
 
 /// The variable that may hold the passphrase of the keys that sign.
 pub const KEY_PASSPHRASE: &str = "ROLLBOOK_KEY_PASSPHRASE";
@@ -268,6 +269,7 @@ impl From<OpeningError> for Failure {
             E::Anchor(_) | E::AnchorUnreadable { .. } => (Exit::World, "anchor"),
             E::AnchorDisagrees { .. } => (Exit::World, "anchor_disagrees"),
             E::Index(_) => (Exit::World, "index"),
+            E::Scan(ScanError::Damage(_)) => (Exit::World, "log_damaged"),
             _ => (Exit::World, "failed"),
         };
         let mut failure = Self::new(exit, code, &error);
@@ -284,6 +286,9 @@ impl From<OpeningError> for Failure {
                 Some("rollbook.toml says where the log key is; put the ledger's own there".into())
             }
             E::Empty { .. } => Some("submit its first event with `rollbook draft submit FILE`".into()),
+            E::Scan(ScanError::Damage(_)) => {
+                Some("it opens for reading only; `rollbook verify` tells what is damaged".into())
+            }
             E::Lock(_) => Some("wait for it, or allow more time with --lock-timeout 60s".into()),
             E::Shorter { .. } | E::AnchorDisagrees { .. } => Some(
                 "put the newest copy of log/ back; `rollbook verify` tells how far this one reaches".into(),

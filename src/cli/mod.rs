@@ -94,6 +94,7 @@ enum Command {
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let args: Vec<_> = args.into_iter().collect();
     let wants_json = args.iter().any(|arg| arg == "--json");
+    let keys_said = args.iter().filter(|arg| is_key_option(arg)).count();
     let matches = match tidy(Cli::command()).try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => return misread(&error, wants_json),
@@ -102,6 +103,11 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return misread(&error, wants_json),
     };
+    if keys_said > cli.global.keys.len() {
+        let failure = Failure::usage("some --key stand before the command's name and some after it");
+        report(&failure.hint("say them all in one place"), wants_json);
+        return failure::Exit::Usage as u8;
+    }
     choose_colour(cli.global.color);
     let (json, began) = (cli.global.json, Instant::now());
     match run(cli, began) {
@@ -111,6 +117,12 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
             failure.exit as u8
         }
     }
+}
+
+/// Whether an argument is `--key`. Of an option that may stand before the command's name and after
+/// it, clap keeps the last place alone: a signer would be left out without a word.
+fn is_key_option(arg: &std::ffi::OsString) -> bool {
+    arg == "--key" || arg.to_string_lossy().starts_with("--key=")
 }
 
 /// In lists, what a command does stands without a full stop.

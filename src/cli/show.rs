@@ -126,7 +126,8 @@ fn in_full(logged: &LoggedEntry, people: &People, note: &[u8]) -> String {
     }
     out += "  checkpoint of its batch:\n";
     for line in String::from_utf8_lossy(note).lines() {
-        out += &format!("    {}\n", describe::visible(line));
+        out += format!("    {}", describe::visible(line)).trim_end();
+        out.push('\n');
     }
     out
 }

@@ -1,11 +1,25 @@
 //! What the program prints, word by word: `tests/cmd/`. `TRYCMD=overwrite cargo test golden` writes it anew; what
 //! differs from run to run is then put back as `[..]`.
 
+use std::path::PathBuf;
+
 use trycmd::TestCases;
+
+/// Where the real `git` is.
+fn git() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path)
+        .map(|dir| dir.join("git"))
+        .find(|git| git.is_file())
+        .expect("git is installed")
+}
 
 fn cases() -> TestCases {
     let cases = TestCases::new();
-    cases.register_bin("git", std::path::Path::new("/usr/bin/git"));
+    cases.register_bin("git", git().as_path());
+    for variable in ["ROLLBOOK_LEDGER", "ROLLBOOK_KEY", "ROLLBOOK_CONFIG"] {
+        cases.env(variable, "");
+    }
     cases
         .env("XDG_CONFIG_HOME", "/nowhere")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

@@ -148,5 +148,9 @@ fn verification_ends_in_the_exit_code_of_its_verdict() {
     desk.write(LOG_FILE, bytes);
     let (code, said) = verify("--trust ledger/trust.toml");
     assert_eq!(code, Some(1), "{said}");
-    desk.refused("--key dora.key note 1 x", 3, &["run `rollbook verify`"]);
+    desk.refused(
+        "--key dora.key note 1 x",
+        3,
+        &["where entry 5 belongs", "hint: it opens for reading only; `rollbook verify`"],
+    );
 }

@@ -197,6 +197,14 @@ fn a_command_line_that_is_wrong_is_exit_2() {
             ),
             ("--ledger '' status", 2, &["no ledger is named", "hint: say --ledger DIR"]),
             ("note 1 x", 2, &["nobody signs", "hint: say --key FILE"]),
+            (
+                "--key dora.key note 1 x --key carl.key",
+                2,
+                &[
+                    "some --key stand before the command's name and some after",
+                    "hint: say them all in one place",
+                ],
+            ),
             ("--key nobody.key note 1 x", 2, &["nobody.key: cannot read the key file", "hint: make a key"]),
             ("--key model/weights.bin note 1 x", 2, &["model/weights.bin", "no key in a format known here"]),
             ("--key open.key note 1 x", 2, &["other users can get at", "chmod 600 open.key"]),
@@ -315,7 +323,7 @@ fn a_ledger_is_not_made_where_it_cannot_be_sound() {
     let desk = Desk::founded();
     desk.write("two.toml", "schema = 1\nadministrators.threshold = 2\n");
     desk.write("draft.json", "somebody's\n");
-    let init = "--ledger new --key alice.key init --origin new.example.org/l";
+    let init = "init --ledger new --origin new.example.org/l --key alice.key";
     let rows: &[(&str, i32, &[&str])] = &[
         ("--admin alice=alice.key", 2, &["alice.key: this is a private key", "hint: give the public half"]),
         ("--admin alice", 2, &["--admin alice names no key", "hint: say --admin NAME=FILE.pub"]),
@@ -337,6 +345,7 @@ fn a_ledger_is_not_made_where_it_cannot_be_sound() {
             1,
             &["two administrators are called alice"],
         ),
+        ("--key nobody.key --admin alice=alice.key.pub", 2, &["nobody.key"]),
         ("--key bob.key --admin alice=alice.key.pub", 1, &["every administrator", "hint:"]),
         ("--admin alice=alice.key.pub --anchor nowhere/a", 2, &["nowhere", "no such directory", "hint:"]),
         ("--admin alice=alice.key.pub --draft draft.json", 2, &["draft.json exists already", "hint:"]),

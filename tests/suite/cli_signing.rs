@@ -188,7 +188,7 @@ fn on_a_terminal_what_cannot_be_undone_is_asked() {
     let at_terminal = |line: &str, typed: &str| {
         let program = super::support::desk::PROGRAM;
         let mut script = std::process::Command::new("script");
-        script.args(["--quiet", "--return", "--command", &format!("{program} {line}"), "/dev/null"]);
+        script.args(["--quiet", "--return", "--command", &format!("'{program}' {line}"), "/dev/null"]);
         script
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
