@@ -14,6 +14,7 @@ use crate::log::reader::ReadError;
 use crate::signing::envelope::{DraftError, DsseError, EnvelopeError};
 use crate::signing::key_file::{KeyFileError, KeyTextError};
 use crate::signing::signer::OpenSignerError;
+use crate::store::head::HeadError;
 use crate::store::scan::ScanError;
 
 /// The variable that may hold the passphrase of the keys that sign.
@@ -262,14 +263,13 @@ impl From<OpeningError> for Failure {
             E::HeadLost => (Exit::World, "head_lost"),
             E::HeadNotOurs { .. } => (Exit::World, "head_not_ours"),
             E::HeadDisagrees { .. } => (Exit::World, "head_disagrees"),
-            E::Damaged { .. } => (Exit::World, "log_damaged"),
+            E::Damaged { .. } | E::Scan(ScanError::Damage(_)) => (Exit::World, "log_damaged"),
             E::Shorter { .. } => (Exit::World, "log_shorter"),
             E::Inconsistent { .. } => (Exit::World, "log_inconsistent"),
-            E::Newer { .. } => (Exit::CannotTell, "newer_version"),
+            E::Newer { .. } | E::Head(HeadError::Version(_)) => (Exit::CannotTell, "newer_version"),
             E::Anchor(_) | E::AnchorUnreadable { .. } => (Exit::World, "anchor"),
             E::AnchorDisagrees { .. } => (Exit::World, "anchor_disagrees"),
             E::Index(_) => (Exit::World, "index"),
-            E::Scan(ScanError::Damage(_)) => (Exit::World, "log_damaged"),
             _ => (Exit::World, "failed"),
         };
         let mut failure = Self::new(exit, code, &error);

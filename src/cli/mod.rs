@@ -55,6 +55,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 1)")
 /// Exit codes: 0 done; 1 the answer is no; 2 the command line or an input is wrong; 3 the world
 /// failed; 4 sound, but not anchored as asked; 5 written by a newer version.
 #[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "this is help for a terminal, which shows backticks")]
 #[command(name = "rollbook", version = VERSION, verbatim_doc_comment, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]

@@ -228,3 +228,45 @@ fn nothing_is_replayed_to_append() {
     assert!(ledger.append(known).unwrap().repeated);
     assert!(log_bytes > 1_000_000 && disk.bytes_read() < 64_000, "{} of {log_bytes}", disk.bytes_read());
 }
+
+/// With rows on many pages: cut, and zeroed from a place on or for a page, with sled's snapshot and without.
+#[test]
+fn pages_of_rows_that_are_lost_change_nothing() {
+    let test = TestLedger::new();
+    let ledger = test.open();
+    let versions: Vec<String> = (0..400).map(|number| number.to_string()).collect();
+    for batch in versions.chunks(20) {
+        ledger.append_batch(batch.iter().map(|version| test.register(version)).collect());
+    }
+    drop(ledger);
+    let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
+    let (expected, logged) = (facts(&test.open(), &versions), test.read_all());
+    let whole = test.snapshot();
+    let rows = test.dir().join("index/sled/db");
+    let written = fs::read(&rows).unwrap().iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    for place in 0..24 {
+        let at = written * place / 24;
+        damage(&test, &whole, &rows, |bytes| match place % 3 {
+            0 => bytes.truncate(at),
+            1 => bytes[at..].fill(0),
+            _ => bytes[at..].iter_mut().take(4096).for_each(|byte| *byte = 0),
+        });
+        if place % 2 == 0 {
+            let is_snapshot =
+                |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("snap");
+            for path in index_files(&test, &whole).iter().filter(|path| is_snapshot(path)) {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        let ledger = test.open();
+        assert_eq!(facts(&ledger, &versions), expected, "{at} of {written}");
+        for entry in logged.iter().skip(1) {
+            let receipt = ledger.append(entry.entry.envelope.clone()).unwrap();
+            assert!(
+                receipt.repeated,
+                "{at} of {written}: the event of entry {} is not known",
+                entry.entry.index
+            );
+        }
+    }
+}
