@@ -15,6 +15,7 @@ fn check(desk: &Desk, rows: &[Row<'_>]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn what_a_rule_refuses_is_exit_1() {
     let desk = Desk::with_releases();
     desk.grant("eve", "--role deployer --env staging --model '*'");
@@ -175,6 +176,7 @@ fn what_was_taken_back_returns_only_by_promotion() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn a_command_line_that_is_wrong_is_exit_2() {
     let desk = Desk::with_releases();
     desk.locked_key("locked", 9);
