@@ -54,6 +54,9 @@ fn a_writer_waits_for_the_one_before() {
 
 #[test]
 fn a_killed_writer_leaves_no_lock_behind() {
+    if let Some(dir) = std::env::var_os(LEDGER) {
+        return hold(Path::new(&dir));
+    }
     let test = TestLedger::new();
     let mut child = holding_child(&test.dir());
     let error = test.try_open().unwrap_err();
@@ -66,10 +69,10 @@ fn a_killed_writer_leaves_no_lock_behind() {
     assert_eq!(ledger.size(), 5);
 }
 
-/// This very program once more, running [`child_that_holds_the_ledger`] alone, once it holds it.
+/// This very program once more, running that test alone as the child: it holds the ledger.
 fn holding_child(dir: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "ledger_lock::child_that_holds_the_ledger", "--nocapture"])
+        .args(["--exact", "ledger_lock::a_killed_writer_leaves_no_lock_behind", "--nocapture"])
         .env(LEDGER, dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -81,18 +84,10 @@ fn holding_child(dir: &Path) -> Child {
     child
 }
 
-#[test]
-#[ignore = "a part of a_killed_writer_leaves_no_lock_behind, which runs it in another process"]
-fn child_that_holds_the_ledger() {
-    let dir = std::env::var_os(LEDGER).expect("its parent names the ledger");
-    let opened = open_at(
-        Path::new(&dir),
-        &(Arc::new(RealDisk) as Arc<dyn Disk>),
-        Arc::new(SystemClock),
-        ClockTrust::Vouched,
-    );
-    let _ledger = opened.unwrap();
+/// Holds the ledger until the parent kills this process, or is gone.
+fn hold(dir: &Path) {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let _ledger = open_at(dir, &disk, Arc::new(SystemClock), ClockTrust::Vouched).unwrap();
     println!("held");
-    // Until its parent kills it, or is gone.
     let _ = std::io::stdin().read_line(&mut String::new());
 }
