@@ -761,6 +761,15 @@ fn attacks_cover_every_finding() {
 }
 
 #[test]
+fn the_auditing_page_explains_every_code() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/auditing.md")).unwrap();
+    for code in Finding::all_codes() {
+        let told = code.strip_prefix("rule.").unwrap_or(&code);
+        assert!(page.contains(&format!("`{told}`")) || page.contains(&format!("`{code}`")), "{code}");
+    }
+}
+
+#[test]
 fn codes_are_unique_and_every_rule_has_one() {
     let all: Vec<String> = Finding::all_codes().collect();
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
