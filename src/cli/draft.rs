@@ -245,7 +245,7 @@ impl SubmitDraft {
         let envelope = draft.into_envelope()?;
         if matches!(event.body, Body::LedgerCreated(_)) {
             let dir = context.ledger_dir()?;
-            let signers: Vec<PublicKey> = envelope.signatures().iter().map(|by| by.key).collect();
+            let signers: Vec<PublicKey> = envelope.signers();
             if let Some(refusal) = Place::of(context)?.judge(&event, &signers) {
                 return Err(refusal.into());
             }

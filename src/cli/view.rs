@@ -6,10 +6,9 @@ use std::sync::Arc;
 use crate::cli::failure::Failure;
 use crate::event::text::{EnvironmentName, Name};
 use crate::ledger::writer::Ledger;
-use crate::lifecycle::rules::{Submission, apply};
-use crate::lifecycle::state::{Changes, Charter, NoSource, SeenEvent, Slot, State, VersionRow};
+use crate::lifecycle::rules::{Submission, replay};
+use crate::lifecycle::state::{Charter, NoSource, Slot, State, VersionRow};
 use crate::log::reader::{LogReader, LoggedEntry};
-use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
 
 /// Up to where a view replays.
@@ -63,22 +62,18 @@ impl View {
     }
 }
 
-/// Takes over what an entry changes; one that breaks the rules changes nothing.
+/// Takes over what an entry changes.
 fn replay_entry(state: &mut State<NoSource>, logged: &LoggedEntry) {
-    let signers: Vec<PublicKey> =
-        logged.entry.envelope.signatures().iter().map(|signature| signature.key).collect();
+    let (entry, signers) = (&logged.entry, logged.entry.envelope.signers());
     let submission = Submission {
-        index: logged.entry.index,
+        index: entry.index,
         leaf_hash: logged.leaf_hash,
-        recorded_at: logged.entry.recorded_at,
+        recorded_at: entry.recorded_at,
         event: &logged.event,
         signers: &signers,
     };
-    let header = &logged.event.header;
-    let seen = SeenEvent { entry: logged.entry.index, expires_at: header.expires_at };
-    let nothing = Changes { rows: Vec::new(), seen: (header.event_id, seen) };
-    let changes = apply(state, &submission).unwrap_or(nothing);
-    state.commit(changes, logged.entry.recorded_at);
+    let Ok((changes, _)) = replay(state, &submission);
+    state.commit(changes, entry.recorded_at);
 }
 
 /// What commands fill in from the ledger: asked of the writer, or of a reader's view.

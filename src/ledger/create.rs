@@ -146,7 +146,7 @@ pub fn found(
     }
     let event = check_founding(&envelope, &origin, log_key)?;
     let event_id = event.header.event_id;
-    let signers: Vec<_> = envelope.signatures().iter().map(|signature| signature.key).collect();
+    let signers: Vec<_> = envelope.signers();
     let entry = Entry { index: 0, previous: Hash::ZERO, recorded_at, state_root: None, envelope };
     let bytes = entry.to_bytes();
     let leaf_hash = Entry::leaf_hash(&bytes);

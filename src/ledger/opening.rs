@@ -23,14 +23,13 @@ use crate::ledger::derived::{Derived, Reach};
 use crate::ledger::receipt::Warning;
 use crate::ledger::writer::{ClockTrust, Ledger, Writer, frame_of};
 use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::rules::{ApplyError, Submission, apply};
-use crate::lifecycle::state::{Changes, SeenEvent, State};
+use crate::lifecycle::rules::{self, Submission};
+use crate::lifecycle::state::{Changes, State};
 use crate::log::entry::Entry;
 use crate::log::reader::LOG_DIR;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, open_checkpoint};
 use crate::note::vkey::{VerifierKey, VkeyError};
 use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey, read_private_key};
-use crate::signing::public_key::PublicKey;
 use crate::store::anchor::{AnchorError, read_anchor, write_anchor};
 use crate::store::batch_log::{BatchLog, FrameLocation, Position, StoreError};
 use crate::store::disk::{Disk, RealDisk};
@@ -39,7 +38,7 @@ use crate::store::head::{HeadError, HeadFile, HeadState, read_head_on};
 use crate::store::lock::{Holder, LockError, WriterLock};
 use crate::store::scan::{ScanError, Scanner, read_frame};
 use crate::store::tail::{TailCondition, TailState, walk_tail};
-use crate::time::{Clock, Timestamp};
+use crate::time::Clock;
 
 /// The file that the one writer locks.
 pub const LOCK_FILE: &str = "lock";
@@ -491,18 +490,11 @@ fn replay<'a>(
 fn judge(state: &mut State<Derived>, entry: &Entry, leaf_hash: Hash) -> Result<Changes, FollowError> {
     let index = entry.index;
     let event = Event::from_bytes(entry.envelope.event()).map_err(|error| unreadable(index, &error))?;
-    let signers: Vec<PublicKey> = entry.envelope.signatures().iter().map(|signature| signature.key).collect();
-    let recorded_at: Timestamp = entry.recorded_at;
+    let (recorded_at, signers) = (entry.recorded_at, entry.envelope.signers());
     let submission = Submission { index, leaf_hash, recorded_at, event: &event, signers: &signers };
-    match apply(state, &submission) {
-        Ok(changes) => Ok(changes),
-        Err(ApplyError::Source(error)) => Err(error.into()),
-        Err(ApplyError::Refused(refusal)) if refusal.needs_upgrade() => Err(newer(index, &refusal)),
-        Err(ApplyError::Refused(_)) => {
-            let header = &event.header;
-            let seen = SeenEvent { entry: index, expires_at: header.expires_at };
-            Ok(Changes { rows: Vec::new(), seen: (header.event_id, seen) })
-        }
+    match rules::replay(state, &submission)? {
+        (_, Some(refusal)) if refusal.needs_upgrade() => Err(newer(index, &refusal)),
+        (changes, _) => Ok(changes),
     }
 }
 

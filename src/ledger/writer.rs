@@ -165,7 +165,7 @@ impl Verified {
         let event = Event::from_bytes(envelope.event())?;
         let message = envelope.signing_bytes();
         envelope.signatures().iter().try_for_each(|author| keys.verify(author, &message))?;
-        let signers = envelope.signatures().iter().map(|signature| signature.key).collect();
+        let signers = envelope.signers();
         Ok(Self { envelope, event, signers })
     }
 }

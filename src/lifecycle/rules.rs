@@ -108,6 +108,27 @@ pub fn apply<S: RowSource>(state: &mut State<S>, act: &Submission<'_>) -> Outcom
     Ok(Changes { rows, seen: (header.event_id, seen) })
 }
 
+/// Judges an event that stands in a log already, and says what it changes, and which rule forbids
+/// it, if one does. What is forbidden changes nothing, but that its event id is used; an id that was
+/// in use before stays with the event that used it first.
+///
+/// # Errors
+/// The source's.
+pub fn replay<S: RowSource>(
+    state: &mut State<S>,
+    act: &Submission<'_>,
+) -> Result<(Changes, Option<Refusal>), S::Error> {
+    let refusal = match apply(state, act) {
+        Ok(changes) => return Ok((changes, None)),
+        Err(ApplyError::Source(error)) => return Err(error),
+        Err(ApplyError::Refused(refusal)) => refusal,
+    };
+    let header = &act.event.header;
+    let first_use = state.event_id(&header.event_id, act.recorded_at)?;
+    let seen = first_use.unwrap_or(SeenEvent { entry: act.index, expires_at: header.expires_at });
+    Ok((Changes { rows: Vec::new(), seen: (header.event_id, seen) }, Some(refusal)))
+}
+
 /// The event is meant for this ledger, and for this place in it.
 fn check_place<E>(charter: Option<&Charter>, act: &Submission<'_>) -> Result<(), ApplyError<E>> {
     let is_creation = matches!(act.event.body, Body::LedgerCreated(_));

@@ -197,6 +197,12 @@ impl Envelope {
         &self.signatures
     }
 
+    /// The keys that signed, ascending.
+    #[must_use]
+    pub fn signers(&self) -> Vec<PublicKey> {
+        self.signatures.iter().map(|signature| signature.key).collect()
+    }
+
     /// The bytes that every signature is over.
     #[must_use]
     pub fn signing_bytes(&self) -> Vec<u8> {

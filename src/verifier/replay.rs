@@ -5,13 +5,10 @@
 
 use std::convert::Infallible;
 
-use crate::event::body::Event;
 use crate::hash::Hash;
-use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::rules::{ApplyError, Submission, apply};
-use crate::lifecycle::state::{Changes, NoSource, SeenEvent, State};
+use crate::lifecycle::rules::{Submission, replay};
+use crate::lifecycle::state::{NoSource, State};
 use crate::merkle::tree::Frontier;
-use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
 
 use super::anchor::Anchor;
@@ -157,8 +154,9 @@ impl Replay {
         let in_place = place.is_some_and(|place| place.index == index);
         match (event, place) {
             (Some(event), Some(place)) if in_place => {
-                let at = Judged { index, leaf_hash, recorded_at: place.recorded_at, signers: &signers };
-                self.rules.judge(&event, at, &mut self.findings);
+                let (recorded_at, event, signers) = (place.recorded_at, &event, signers.as_slice());
+                let submission = Submission { index, leaf_hash, recorded_at, event, signers };
+                self.rules.judge(&submission, &mut self.findings);
             }
             _ if in_place && unread == Some(Unread::NotAuthentic) => self.rules.skip(index),
             _ => self.rules.stopped = true,
@@ -212,43 +210,22 @@ impl Replay {
     }
 }
 
-/// An entry that is judged.
-#[derive(Clone, Copy)]
-struct Judged<'a> {
-    index: u64,
-    leaf_hash: Hash,
-    recorded_at: Timestamp,
-    signers: &'a [PublicKey],
-}
-
 impl Rules {
-    /// Judges an authentic entry in its place. One that a rule forbids changes nothing, but that
-    /// its event id is used.
-    fn judge(&mut self, event: &Event, at: Judged<'_>, findings: &mut Findings) {
+    /// Judges an authentic entry in its place.
+    fn judge(&mut self, submission: &Submission<'_>, findings: &mut Findings) {
         if self.stopped {
             return;
         }
-        let Judged { index, leaf_hash, recorded_at, signers } = at;
-        let submission = Submission { index, leaf_hash, recorded_at, event, signers };
-        match apply(&mut self.state, &submission) {
-            Ok(changes) => self.state.commit(changes, recorded_at),
-            Err(ApplyError::Refused(refusal)) => self.refused(refusal, event, at, findings),
-            Err(ApplyError::Source(never)) => match never {},
+        let index = submission.index;
+        let Ok((changes, refusal)) = replay(&mut self.state, submission);
+        self.state.commit(changes, submission.recorded_at);
+        if let Some(refusal) = refusal {
+            // Without the ledger's beginning, or under rules of a later version, nothing can be judged.
+            let founded = matches!(self.state.charter(), Ok::<_, Infallible>(Some(_)));
+            self.stopped = refusal.needs_upgrade() || !founded;
+            findings.add(Finding::Rule { index, refusal: Box::new(refusal) });
         }
         self.judged_up_to = index + u64::from(!self.stopped);
-    }
-
-    fn refused(&mut self, refusal: Refusal, event: &Event, at: Judged<'_>, findings: &mut Findings) {
-        let Judged { index, recorded_at, .. } = at;
-        if !matches!(refusal, Refusal::EventIdReused { .. }) {
-            let seen = SeenEvent { entry: index, expires_at: event.header.expires_at };
-            let changes = Changes { rows: Vec::new(), seen: (event.header.event_id, seen) };
-            self.state.commit(changes, recorded_at);
-        }
-        // Without the ledger's beginning, or under rules of a later version, nothing can be judged.
-        let founded = matches!(self.state.charter(), Ok::<_, Infallible>(Some(_)));
-        self.stopped = refusal.needs_upgrade() || !founded;
-        findings.add(Finding::Rule { index, refusal: Box::new(refusal) });
     }
 
     /// Passes over an entry whose authors' signatures are not valid: it changes nothing.

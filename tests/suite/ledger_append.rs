@@ -5,14 +5,18 @@ use std::sync::{Arc, Barrier};
 
 use rollbook::event::body::Event;
 use rollbook::event::release::Serving;
+use rollbook::ledger::config::Config;
 use rollbook::ledger::receipt::{AppendError, Receipt};
 use rollbook::ledger::writer::ClockTrust;
 use rollbook::lifecycle::refusal::Refusal;
 use rollbook::note::checkpoint::open_checkpoint;
-use rollbook::store::disk::RealDisk;
+use rollbook::signing::key_file::{Existing, KeyFormat, SecretKey, write_private_key};
+use rollbook::store::disk::{Disk, RealDisk};
 use rollbook::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
-use crate::support::test_ledger::{Snapshot, TestLedger, Who, facts, name, sign, vkey};
+use crate::support::events::{ada, created, note};
+use crate::support::forge::{self, Forge, codes};
+use crate::support::test_ledger::{Snapshot, Stopped, TestLedger, Who, facts, name, open_at, sign, vkey};
 
 fn repeated(receipt: &Receipt) -> Receipt {
     Receipt { repeated: true, ..receipt.clone() }
@@ -270,4 +274,38 @@ fn trying_records_nothing() {
         std::fs::read(test.dir().join("head")).unwrap()
     );
     assert_eq!(ledger.append(envelope).unwrap().index, 4);
+}
+
+/// The writer goes on behind a log that holds an id twice, and judges by the first use, as the
+/// verifier does: the second, which the rules forbid, doesn't set the id free when it expires.
+#[test]
+fn an_id_that_was_unlawfully_used_again_stays_with_its_first_use() {
+    let mut forge = Forge::new();
+    forge.add(&[&ada()], created(&[&ada()], forge.log_public()));
+    let first = forge.event(&ada(), note(0));
+    let id = first.header.event_id;
+    forge.add_event(first, &[&ada()]);
+    let mut again = forge.event(&ada(), note(1));
+    (again.header.event_id, again.header.expires_at) = (id, forge.now.plus_ms(HOUR_MS));
+    forge.add_event(again, &[&ada()]);
+    forge.now = forge.now.plus_ms(2 * HOUR_MS);
+    let mut third = forge.event(&ada(), note(2));
+    third.header.event_id = id;
+
+    let dir = tempfile::tempdir().unwrap();
+    forge.write(dir.path());
+    let config =
+        Config { format: 1, origin: forge::ORIGIN.into(), log_key: "log.pem".into(), anchors: Vec::new() };
+    config.write_new(dir.path()).unwrap();
+    let log_key = SecretKey::from_seed(&forge.log_key.to_bytes());
+    write_private_key(&dir.path().join("log.pem"), &log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)
+        .unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let clock = Arc::new(Stopped(forge.now));
+    let ledger = open_at(dir.path(), &disk, clock, ClockTrust::Checked).unwrap();
+    let envelope = forge::sign(&third.to_bytes().unwrap(), &[&ada()]);
+    assert!(is_reused(ledger.append(envelope), 1));
+
+    forge.add_event(third, &[&ada()]);
+    assert_eq!(codes(&forge.verify()), ["rule.event_id_reused", "rule.event_id_reused"]);
 }
