@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::founding::{Founding, found_in};
+use crate::cli::progress;
 use crate::cli::record::{exists_already, sign};
 use crate::event::authority::{KeyGranted, Policy, Role, Scope};
 use crate::event::body::{Body, Event};
@@ -112,15 +112,14 @@ impl Fill {
         self.check()?;
         let began = Instant::now();
         let mut filler = self.found(context)?;
-        let style = ProgressStyle::with_template("filling {bar:30} {pos}/{len} entries {per_sec} {eta}");
-        let bar =
-            ProgressBar::new(self.entries).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = progress::bar("filling {bar:30} {pos}/{len} entries {per_sec} {eta}");
+        let progress = progress::follow(&bar);
         filler.grant_and_register(context.now())?;
         while filler.ledger.size() < self.entries {
             let left = self.entries - filler.ledger.size();
             let count = left.min(self.batch as u64);
             filler.fill(count, context.now())?;
-            bar.set_position(filler.ledger.size());
+            progress(filler.ledger.size(), self.entries);
         }
         bar.finish_and_clear();
         let (entries, seconds) = (filler.ledger.size(), began.elapsed().as_secs_f64());

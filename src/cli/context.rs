@@ -124,6 +124,14 @@ impl Context {
         self.clock.now()
     }
 
+    /// The time that an option names, where it is given: RFC 3339, or a span before now.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn time(&self, option: Option<&String>) -> Result<Option<Timestamp>, Failure> {
+        Ok(option.map(|text| Timestamp::parse(text, self.now())).transpose()?)
+    }
+
     /// Whether answers are JSON.
     #[must_use]
     pub const fn json(&self) -> bool {

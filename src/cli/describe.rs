@@ -7,7 +7,7 @@ use crate::event::body::{Body, Event};
 use crate::event::glob::Glob;
 use crate::event::infra::InfraCommit;
 use crate::event::release::Serving;
-use crate::event::text::Name;
+use crate::event::text::{Name, is_deceptive};
 use crate::log::reader::LoggedEntry;
 use crate::signing::public_key::PublicKey;
 
@@ -182,9 +182,7 @@ fn first_line(text: &str) -> String {
 
 /// Whether a character steers a terminal, or reorders or breaks the line around it.
 fn misleads(c: char) -> bool {
-    let reorders =
-        matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    reorders || (c.is_control() && c != '\n' && c != '\t')
+    is_deceptive(c) || (c.is_control() && c != '\n' && c != '\t')
 }
 
 /// JSON text in which characters that reorder or steer are escaped: the same value, harmless on a

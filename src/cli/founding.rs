@@ -1,6 +1,6 @@
-//! A ledger made in one go, with one administrator: for measuring.
+//! What founding a ledger takes: for `init`, and in one go, with one administrator, for measuring.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -18,6 +18,36 @@ use crate::lifecycle::rules::RULES_VERSION;
 use crate::signing::key_file::{Existing, KeyFormat, SecretKey, write_private_key};
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
+
+/// Where a new ledger's log key goes, in its directory.
+pub const LOG_KEY_FILE: &str = "log.pem";
+
+/// The body of entry 0, with a new nonce.
+///
+/// # Errors
+/// The system gives no randomness, or there are too many administrators, or one twice.
+pub fn ledger_created(
+    origin: Name,
+    administrators: Vec<NamedKey>,
+    policy: Policy,
+    log_key: &SecretKey,
+) -> Result<LedgerCreated, Failure> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(Failure::world)?;
+    let (administrators, log_key) = (Ascending::sort(administrators)?, log_key.public_key());
+    Ok(LedgerCreated { origin, nonce, administrators, policy, rules_version: RULES_VERSION, log_key })
+}
+
+/// Makes the directory of a ledger to be, with its settings and its log key.
+///
+/// # Errors
+/// [`Failure`]; `dir` must be new or empty.
+pub fn lay_out(dir: &Path, origin: &Name, anchors: Vec<PathBuf>, log_key: &SecretKey) -> Result<(), Failure> {
+    let (format, origin) = (LAYOUT_VERSION, origin.to_string());
+    prepare(dir, &Config { format, origin, log_key: LOG_KEY_FILE.into(), anchors })?;
+    write_private_key(&dir.join(LOG_KEY_FILE), log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
+    Ok(())
+}
 
 /// What a ledger is founded on.
 pub struct Founding {
@@ -52,14 +82,7 @@ pub fn found_in(context: &Context, dir: &Path, founding: &Founding) -> Result<Fo
     let key = SecretKey::from_seed(founding.seed.as_bytes());
     write_private_key(&keys.join("admin.pem"), &key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
     let log_key = SecretKey::generate().map_err(Failure::world)?;
-    let config = Config {
-        format: LAYOUT_VERSION,
-        origin: founding.origin.to_owned(),
-        log_key: "log.pem".into(),
-        anchors: Vec::new(),
-    };
-    prepare(&ledger_dir, &config)?;
-    write_private_key(&ledger_dir.join("log.pem"), &log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
+    lay_out(&ledger_dir, &Name::new(founding.origin)?, Vec::new(), &log_key)?;
     let event = first_event(context, founding, key.public_key(), &log_key)?;
     let signer = Signer::from_secret(key);
     let envelope = sign(&event, std::slice::from_ref(&signer))?.into_envelope()?;
@@ -75,17 +98,9 @@ fn first_event(
     key: PublicKey,
     log_key: &SecretKey,
 ) -> Result<Event, Failure> {
-    let mut nonce = [0; 32];
-    getrandom::fill(&mut nonce).map_err(Failure::world)?;
-    let person = Name::new(founding.administrator)?;
-    let body = LedgerCreated {
-        origin: Name::new(founding.origin)?,
-        nonce,
-        administrators: Ascending::sort(vec![NamedKey { person, key }])?,
-        policy: founding.policy.clone(),
-        rules_version: RULES_VERSION,
-        log_key: log_key.public_key(),
-    };
+    let administrator = NamedKey { person: Name::new(founding.administrator)?, key };
+    let (origin, policy) = (Name::new(founding.origin)?, founding.policy.clone());
+    let body = ledger_created(origin, vec![administrator], policy, log_key)?;
     let now = context.now();
     let header = Header {
         format: FORMAT_VERSION,

@@ -7,28 +7,25 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, LOG_KEY_PASSPHRASE};
+use crate::cli::founding::{LOG_KEY_FILE, lay_out, ledger_created};
 use crate::cli::policy::read_policy;
 use crate::cli::record::{
     RecordArgs, exists_already, header, print_receipt, print_would_be_accepted, public_half, sign,
     write_draft,
 };
-use crate::event::authority::{LedgerCreated, NamedKey, Policy};
+use crate::event::authority::{NamedKey, Policy};
 use crate::event::body::{Body, Event};
-use crate::event::list::Ascending;
 use crate::event::text::Name;
 use crate::hash::Hash;
-use crate::ledger::config::{Config, LAYOUT_VERSION};
-use crate::ledger::create::{TRUST_FILE, found, prepare};
+use crate::ledger::config::Config;
+use crate::ledger::create::{TRUST_FILE, found};
 use crate::lifecycle::policy::{ReleasePolicy, default_policy};
-use crate::lifecycle::rules::{ApplyError, RULES_VERSION, Submission, apply};
+use crate::lifecycle::rules::{ApplyError, Submission, apply};
 use crate::lifecycle::state::{NoSource, State};
 use crate::signing::envelope::Envelope;
-use crate::signing::key_file::{Existing, KeyFormat, SecretKey, read_private_key, write_private_key};
+use crate::signing::key_file::{SecretKey, read_private_key};
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
-
-/// Where a new ledger's log key goes, in its directory.
-const LOG_KEY_FILE: &str = "log.pem";
 
 /// Make a ledger: its directory, its log key, its trust root, and entry 0.
 ///
@@ -92,14 +89,7 @@ impl Init {
             return Err(exists_already(file));
         }
         let anchors = self.anchor.iter().map(|path| anchor(path)).collect::<Result<_, _>>()?;
-        let config = Config {
-            format: LAYOUT_VERSION,
-            origin: self.origin.to_string(),
-            log_key: LOG_KEY_FILE.into(),
-            anchors,
-        };
-        prepare(&dir, &config)?;
-        write_private_key(&dir.join(LOG_KEY_FILE), &log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
+        lay_out(&dir, &self.origin, anchors, &log_key)?;
         match &self.record.draft {
             Some(file) => write_draft(context, &event, &signers, file, self.record.force),
             None => found_ledger(context, &dir, &log_key, &event, sign(&event, &signers)?.into_envelope()?),
@@ -146,16 +136,7 @@ impl Init {
         administrators: Vec<NamedKey>,
         policy: Policy,
     ) -> Result<Event, Failure> {
-        let mut nonce = [0; 32];
-        getrandom::fill(&mut nonce).map_err(Failure::world)?;
-        let body = LedgerCreated {
-            origin: self.origin.clone(),
-            nonce,
-            administrators: Ascending::sort(administrators)?,
-            policy,
-            rules_version: RULES_VERSION,
-            log_key: log_key.public_key(),
-        };
+        let body = ledger_created(self.origin.clone(), administrators, policy, log_key)?;
         Ok(Event { header: header(&self.record, Hash::ZERO, proposer, context.now())?, body: body.into() })
     }
 }

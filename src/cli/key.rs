@@ -190,7 +190,7 @@ pub struct ListKeys {
 
 impl ListKeys {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let at = self.at.as_deref().map(|text| Timestamp::parse(text, context.now())).transpose()?;
+        let at = context.time(self.at.as_ref())?;
         let until = match (at, self.at_index) {
             (Some(time), _) => Until::Time(time),
             (_, Some(index)) => Until::Index(index),
@@ -302,9 +302,6 @@ pub struct GrantKey {
 
 impl GrantKey {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let parse = |text: &Option<String>| {
-            text.as_deref().map(|text| Timestamp::parse(text, context.now())).transpose()
-        };
         let body = KeyGranted {
             person: self.name.clone(),
             key: public_half(&self.file)?.key,
@@ -313,8 +310,8 @@ impl GrantKey {
                 environments: Ascending::sort(self.env.clone())?,
                 models: Ascending::sort(self.model.clone())?,
             },
-            valid_from: parse(&self.valid_from)?,
-            valid_until: parse(&self.valid_until)?,
+            valid_from: context.time(self.valid_from.as_ref())?,
+            valid_until: context.time(self.valid_until.as_ref())?,
         };
         record(context, &self.record, &mut |_, _, _| Ok(body.clone().into()))
     }

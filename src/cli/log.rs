@@ -76,10 +76,11 @@ impl Log {
     /// # Errors
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        let parse = |text: &Option<String>| {
-            text.as_deref().map(|text| Timestamp::parse(text, context.now())).transpose()
+        let filter = Filter {
+            args: &self,
+            since: context.time(self.since.as_ref())?,
+            until: context.time(self.until.as_ref())?,
         };
-        let filter = Filter { args: &self, since: parse(&self.since)?, until: parse(&self.until)? };
         let mut people = People::default();
         let mut printed = 0;
         let mut next = self.pass(context, &filter, &mut people, 0, &mut printed)?;

@@ -25,6 +25,7 @@ pub mod key;
 pub mod log;
 pub mod note;
 pub mod policy;
+pub mod progress;
 pub mod promote;
 pub mod record;
 pub mod register;

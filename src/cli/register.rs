@@ -1,14 +1,13 @@
 //! `rollbook register`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::infra::infra_commit;
+use crate::cli::progress;
 use crate::cli::record::{RecordArgs, record};
 use crate::event::list::Ascending;
 use crate::event::model::{DigestMethod, ForeignDigest, ModelDigest, ModelRegistered, NamedDigest};
@@ -86,16 +85,10 @@ impl Register {
 /// The model cannot be read, or holds what a digest cannot cover.
 pub fn digest_path(path: &Path, allow_symlinks: bool) -> Result<ModelDigest, Failure> {
     let policy = if allow_symlinks { SymlinkPolicy::Follow } else { SymlinkPolicy::Refuse };
-    let bar = Mutex::new(None::<ProgressBar>);
-    let progress = |done: u64, total: u64| {
-        let mut bar = bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        bar.get_or_insert_with(|| byte_bar(total)).set_position(done);
-    };
+    let bar = progress::bar("hashing {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     let options = ModelOptions::default().symlinks(policy);
-    let digest = model::digest_model(path, &options, &progress)?;
-    if let Some(bar) = bar.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        bar.finish_and_clear();
-    }
+    let digest = model::digest_model(path, &options, &progress::follow(&bar))?;
+    bar.finish_and_clear();
     Ok(ModelDigest {
         method: DigestMethod::OpenSsfFilesSha256,
         root: digest.root,
@@ -105,12 +98,6 @@ pub fn digest_path(path: &Path, allow_symlinks: bool) -> Result<ModelDigest, Fai
         file_count: digest.files.len() as u64,
         byte_count: digest.total_bytes,
     })
-}
-
-/// A bar over bytes; indicatif draws it on a terminal only.
-fn byte_bar(total: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("hashing {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
-    ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn dataset(text: &str) -> Result<NamedDigest, Failure> {

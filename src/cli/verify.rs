@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::context::Context;
 use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::progress;
 use crate::log::trust_root::TrustRoot;
 use crate::verifier::report::render;
 use crate::verifier::verify::{EarlierCheckpoint, Options, verify_dir};
@@ -61,13 +61,8 @@ impl Verify {
             strict: self.strict,
             threads: self.threads,
         };
-        let style = ProgressStyle::with_template("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
-        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let progress = |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        };
-        let report = verify_dir(dir, &options, &progress).map_err(|error| match error {
+        let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+        let report = verify_dir(dir, &options, &progress::follow(&bar)).map_err(|error| match error {
             crate::verifier::verify::VerifyError::NotALedger { .. } => Failure::usage(error),
             error => Failure::world(error),
         })?;

@@ -10,11 +10,8 @@ use crate::event::incident::{EntryRatified, IncidentDetected, IncidentResolved};
 use crate::event::model::{DriftDetected, ModelEvaluated, ModelRegistered, ModelRetired};
 use crate::event::release::{ChangeCompleted, ModelPromoted, ModelRolledBack, ModelWithdrawn};
 use crate::event::remark::{AttachmentRedacted, NoteAdded};
+use crate::signing::envelope::EVENT_BYTES_MAX;
 use crate::words::words;
-
-/// The most bytes of an event, so that an entry with 16 signatures stays below the 65,535 of a
-/// tlog-tiles entry bundle.
-pub const EVENT_BYTES_MAX: usize = 60_000;
 
 /// What someone says happened: `header ‖ kind (u32) ‖ body`.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -48,7 +48,8 @@ pub enum TextError {
 
 /// Says whether a character reorders the text around it or breaks lines (Unicode bidi controls,
 /// line and paragraph separator): a name with one could show as another name.
-const fn is_deceptive(character: char) -> bool {
+#[must_use]
+pub const fn is_deceptive(character: char) -> bool {
     matches!(
         character,
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
