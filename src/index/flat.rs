@@ -3,7 +3,7 @@
 //! The writer appends whole records, each call with one write; a record that a crash left half-written is cut when
 //! the file is next opened. Nothing is synced: after a power cut records may be missing, or zeros. Readers need no
 //! lock, as bytes once there do not change below the length they were told, and check what they read against the
-//! log. What the records mean is left to [`super::offsets`] and [`super::tiles`].
+//! log. What the records mean is left to [`super::offsets`], [`super::ids`] and [`super::tiles`].
 
 use std::fs::{File, OpenOptions};
 use std::io;

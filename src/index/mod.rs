@@ -7,11 +7,13 @@
 //! | module | holds |
 //! |---|---|
 //! | [`rows`] | sled behind one type: keys and values, each checksummed |
+//! | [`ids`] | `index/ids/`: which entry used an id that could still come again |
 //! | [`flat`] | append-only files of fixed-width records, readable without a lock |
 //! | [`offsets`] | `index/offsets`: where each entry lies in the log |
 //! | [`tiles`] | `index/tiles/`: the hashes of the tree's full subtrees, eight levels apart |
 
 pub mod flat;
+pub mod ids;
 pub mod offsets;
 pub mod rows;
 pub mod tiles;

@@ -16,6 +16,7 @@ use crate::event::body::{Body, Event};
 use crate::event::header::EventId;
 use crate::event::text::Name;
 use crate::hash::Hash;
+use crate::index::ids::{Ids, Manifest, Use};
 use crate::index::offsets::{EntryLocation, Offsets};
 use crate::index::rows::{IndexError, RowChange, Rows, remove_index};
 use crate::lifecycle::state::{Changes, Charter, Grant, Holder, Row, RowKey, RowSource, SeenEvent, Slot};
@@ -28,13 +29,9 @@ use crate::store::files::FileSource;
 use crate::time::{DAY_MS, Timestamp};
 
 /// The version of the rows' layout; another one is rebuilt.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const REACH_KEY: &[u8] = b"reach";
 const ROW_PREFIX: u8 = b'r';
-const EVENT_PREFIX: u8 = b'e';
-const EXPIRY_PREFIX: u8 = b'x';
-/// How many days of expired event ids one batch clears at most, so that no batch waits long.
-const CLEARED_DAYS_MAX: u32 = 64;
 
 /// How far the index reaches: the log up to one frame's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +44,6 @@ pub struct Reach {
     pub last_recorded: Timestamp,
     /// Where the last frame begins.
     pub last_frame: Position,
-    /// The first day whose event ids were not cleared yet.
-    pub uncleared_day: u32,
 }
 
 impl Reach {
@@ -60,12 +55,11 @@ impl Reach {
             previous: Hash::ZERO,
             last_recorded: Timestamp::EPOCH,
             last_frame: Position::START,
-            uncleared_day: 0,
         }
     }
 }
 
-/// [`Reach`] as bytes.
+/// [`Reach`] as bytes, with the files of event ids that belong to it.
 #[derive(Encode, Decode)]
 struct ReachRow {
     layout: u32,
@@ -74,11 +68,11 @@ struct ReachRow {
     previous: Hash,
     last_recorded: Timestamp,
     last_frame: (u64, u64, u64),
-    uncleared_day: u32,
+    ids: Manifest,
 }
 
 impl ReachRow {
-    fn of(reach: &Reach) -> Self {
+    fn of(reach: &Reach, ids: Manifest) -> Self {
         let Position { file, offset, index } = reach.last_frame;
         Self {
             layout: LAYOUT,
@@ -87,20 +81,20 @@ impl ReachRow {
             previous: reach.previous,
             last_recorded: reach.last_recorded,
             last_frame: (file, offset, index),
-            uncleared_day: reach.uncleared_day,
+            ids,
         }
     }
 
-    fn into_reach(self) -> Option<Reach> {
+    fn into_parts(self) -> Option<(Reach, Manifest)> {
         let (file, offset, index) = self.last_frame;
         (self.layout == LAYOUT).then_some(())?;
-        Some(Reach {
+        let reach = Reach {
             tree: Frontier::from_parts(self.size, self.nodes).ok()?,
             previous: self.previous,
             last_recorded: self.last_recorded,
             last_frame: Position { file, offset, index },
-            uncleared_day: self.uncleared_day,
-        })
+        };
+        Some((reach, self.ids))
     }
 }
 
@@ -110,6 +104,7 @@ pub struct Derived {
     /// None only once it is closed.
     rows: Option<Rows>,
     offsets: Offsets,
+    ids: Ids,
     log: FileSource,
     reach: Reach,
     /// Changes not yet handed to sled; the last one for a key counts.
@@ -129,23 +124,25 @@ impl Derived {
         let index = dir.join(INDEX_DIR);
         let rows = Rows::open(&index)?;
         let mut offsets = Offsets::open(&index)?;
-        let reach = match rows.get(REACH_KEY)? {
+        let (reach, ids) = match rows.get(REACH_KEY)? {
             // Rows that nothing dates are left from something: on them entry 0 would be refused.
             None if !rows.scan_prefix(&[])?.is_empty() => {
                 return Err(damaged("the row that says how far it reaches is missing"));
             }
-            None => Reach::start(),
-            Some(bytes) => codec::decode::<ReachRow>(&bytes)
-                .ok()
-                .and_then(ReachRow::into_reach)
-                .ok_or_else(|| damaged("the row that says how far it reaches cannot be read"))?,
+            None => (Reach::start(), Ids::create(&index)?),
+            Some(bytes) => {
+                let row = codec::decode::<ReachRow>(&bytes).ok().and_then(ReachRow::into_parts);
+                let (reach, ids) =
+                    row.ok_or_else(|| damaged("the row that says how far it reaches cannot be read"))?;
+                (reach, Ids::open(&index, &ids)?)
+            }
         };
         if offsets.entries() < reach.tree.size() {
             return Err(damaged("offsets are missing"));
         }
         offsets.truncate(reach.tree.size())?;
         let log = FileSource::new(&dir.join(LOG_DIR));
-        Ok(Self { rows: Some(rows), offsets, log, reach, pending: BTreeMap::new() })
+        Ok(Self { rows: Some(rows), offsets, ids, log, reach, pending: BTreeMap::new() })
     }
 
     /// Lets go of sled's files, so that they can be removed. Nothing can be read or changed any more.
@@ -189,82 +186,15 @@ impl Derived {
         let locate = |entry_offset| EntryLocation { file: position.file, frame_offset, entry_offset };
         let locations: Vec<EntryLocation> = entry_offsets.map(locate).collect();
         self.offsets.append(&locations)?;
-        for changes in changes {
-            self.pend(changes);
-        }
-        self.pend_expiries(frame.first_index(), changes);
-        self.reach = Reach { uncleared_day: self.reach.uncleared_day, ..reach };
-        self.clear_expired()?;
-        Ok(())
-    }
-
-    fn pend(&mut self, changes: &Changes) {
-        for (key, row) in &changes.rows {
+        self.ids.insert(changes.iter().map(|changes| {
+            let (id, seen) = &changes.seen;
+            (*id.as_bytes(), Use { entry: seen.entry, last_day: day_of(seen.expires_at) })
+        }))?;
+        for (key, row) in changes.iter().flat_map(|changes| &changes.rows) {
             self.pending.insert(row_key(key), row.as_ref().map(encode_row));
         }
-        let (id, seen) = &changes.seen;
-        self.pending.insert(event_key(id), Some(codec::encode(seen)));
-    }
-
-    /// Notes on which day each event id may be forgotten.
-    fn pend_expiries(&mut self, first_index: u64, changes: &[Changes]) {
-        let mut days: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
-        for changes in changes {
-            let (id, seen) = &changes.seen;
-            days.entry(day_of(seen.expires_at)).or_default().extend_from_slice(id.as_bytes());
-        }
-        for (day, ids) in days {
-            self.pending.insert(expiry_key(day, Some(first_index)), Some(ids));
-        }
-    }
-
-    /// Forgets event ids whose events have expired, by whole days.
-    fn clear_expired(&mut self) -> Result<(), IndexError> {
-        let today = day_of(self.reach.last_recorded);
-        // Events expire at most 30 days after they are recorded, and nothing is recorded before
-        // the first entry: before that there is nothing to clear.
-        if self.reach.uncleared_day == 0 {
-            self.reach.uncleared_day = today;
-        }
-        let until = today.min(self.reach.uncleared_day.saturating_add(CLEARED_DAYS_MAX));
-        for day in self.reach.uncleared_day..until {
-            for (key, ids) in self.scan_with_pending(&expiry_key(day, None))? {
-                for id in ids.chunks_exact(16) {
-                    let id = event_key(&EventId::from_bytes(id.try_into().expect("chunks of 16")));
-                    if self.expiry_day(&id)? == Some(day) {
-                        self.pending.insert(id, None);
-                    }
-                }
-                self.pending.insert(key, None);
-            }
-        }
-        self.reach.uncleared_day = until.max(self.reach.uncleared_day);
+        self.reach = reach;
         Ok(())
-    }
-
-    /// On which day the event expires whose row stands under `key` now. An id that was used again
-    /// after its first event had expired is the second event's.
-    fn expiry_day(&self, key: &[u8]) -> Result<Option<u32>, IndexError> {
-        let row = match self.pending.get(key) {
-            Some(pending) => pending.clone(),
-            None => self.rows()?.get(key)?,
-        };
-        let seen = row.map(|bytes| codec::decode::<SeenEvent>(&bytes)).transpose();
-        let seen = seen.map_err(|error| damaged(format!("an event id's row: {error}")))?;
-        Ok(seen.map(|seen| day_of(seen.expires_at)))
-    }
-
-    /// The rows below `prefix`, those not yet handed to sled among them.
-    fn scan_with_pending(&self, prefix: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, IndexError> {
-        let mut rows: BTreeMap<_, _> = self.rows()?.scan_prefix(prefix)?.into_iter().collect();
-        let pending = self.pending.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
-        for (key, value) in pending {
-            match value {
-                Some(value) => rows.insert(key.clone(), value.clone()),
-                None => rows.remove(key),
-            };
-        }
-        Ok(rows)
     }
 
     /// Hands everything that is pending to sled, with how far it reaches: all or nothing.
@@ -272,7 +202,9 @@ impl Derived {
     /// # Errors
     /// [`IndexError`].
     pub fn flush(&mut self) -> Result<(), IndexError> {
-        self.pending.insert(REACH_KEY.to_vec(), Some(codec::encode(&ReachRow::of(&self.reach))));
+        self.ids.settle(day_of(self.reach.last_recorded))?;
+        let reach = ReachRow::of(&self.reach, self.ids.manifest());
+        self.pending.insert(REACH_KEY.to_vec(), Some(codec::encode(&reach)));
         let changes: Vec<RowChange> = std::mem::take(&mut self.pending)
             .into_iter()
             .map(|(key, value)| match value {
@@ -280,13 +212,14 @@ impl Derived {
                 None => RowChange::Delete { key },
             })
             .collect();
-        self.rows()?.apply(&changes)
+        self.rows()?.apply(&changes)?;
+        self.ids.sweep()
     }
 
-    /// How many changes wait for [`Derived::flush`].
+    /// How much waits for [`Derived::flush`] in memory, in rows and event ids.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.pending.len()
+        self.pending.len() + self.ids.recent()
     }
 
     /// The entry at `index`, read from the log where the offsets say it lies.
@@ -466,36 +399,20 @@ impl RowSource for Derived {
     }
 
     fn event_id(&self, id: &EventId) -> Result<Option<SeenEvent>, IndexError> {
-        let Some(bytes) = self.rows()?.get(&event_key(id))? else { return Ok(None) };
-        let seen: SeenEvent =
-            codec::decode(&bytes).map_err(|error| damaged(format!("event id {id}: {error}")))?;
-        let header = self.event(seen.entry)?.1.header;
-        if header.event_id != *id || header.expires_at != seen.expires_at {
-            return Err(damaged(format!("entry {} does not hold event {id}", seen.entry)));
+        // An id that came again after its first event had expired is the later event's.
+        let newest = self.ids.find(*id.as_bytes())?.into_iter().max_by_key(|of| of.entry);
+        let Some(Use { entry, last_day }) = newest else { return Ok(None) };
+        let header = self.event(entry)?.1.header;
+        if header.event_id != *id || day_of(header.expires_at) != last_day {
+            return Err(damaged(format!("entry {entry} does not hold event {id}")));
         }
-        Ok(Some(seen))
+        Ok(Some(SeenEvent { entry, expires_at: header.expires_at }))
     }
 }
 
 fn row_key(key: &RowKey) -> Vec<u8> {
     let mut bytes = vec![ROW_PREFIX];
     bytes.extend_from_slice(&codec::encode(key));
-    bytes
-}
-
-fn event_key(id: &EventId) -> Vec<u8> {
-    let mut bytes = vec![EVENT_PREFIX];
-    bytes.extend_from_slice(id.as_bytes());
-    bytes
-}
-
-/// The ids that expire on `day`: of one batch, or the prefix of all of them.
-fn expiry_key(day: u32, first_index: Option<u64>) -> Vec<u8> {
-    let mut bytes = vec![EXPIRY_PREFIX];
-    bytes.extend_from_slice(&day.to_be_bytes());
-    if let Some(first_index) = first_index {
-        bytes.extend_from_slice(&first_index.to_be_bytes());
-    }
     bytes
 }
 

@@ -415,7 +415,7 @@ fn follow(
         derived.record(&located.location, frame.entry_offsets(), &replayed.changes, replayed.reach)?;
         if derived.pending() > REBUILD_FLUSH_ROWS {
             derived.flush()?;
-            state.forget_rows_above(REBUILD_FLUSH_ROWS);
+            state.forget_above(REBUILD_FLUSH_ROWS);
         }
     }
     derived = state.into_source();

@@ -532,7 +532,7 @@ impl Writer {
         })
     }
 
-    /// Writes the batch: log, index, head, anchors, in this order. Gives its checkpoint note.
+    /// Writes the batch: log, head, index, anchors, in this order. Gives its checkpoint note.
     fn write(&mut self, plan: &Plan) -> Result<Vec<u8>, String> {
         if plan.entries.is_empty() {
             return Ok(Vec::new());
@@ -553,14 +553,13 @@ impl Writer {
             previous: plan.previous,
             last_recorded: plan.recorded_at,
             last_frame: location.position(),
-            uncleared_day: 0,
         };
         let derived = self.state.source_mut();
         let recorded = derived
             .record(&location, view.entry_offsets(), &plan.changes, reach)
             .and_then(|()| derived.flush());
         match recorded {
-            Ok(()) => self.state.forget_rows_above(CACHED_ROWS_MAX),
+            Ok(()) => self.state.forget_above(CACHED_ROWS_MAX),
             Err(error) => self.poisoned = Some(error.to_string()),
         }
         self.write_anchors(&note);

@@ -267,6 +267,8 @@ pub struct State<S> {
     charter: Option<Arc<Charter>>,
     policy: Option<Arc<ReleasePolicy>>,
     seen: HashMap<EventId, SeenEvent>,
+    /// The id that the source was last found not to know, for it is asked about more than once.
+    unseen: Option<EventId>,
     /// How many event ids stood after the last clearing of expired ones.
     seen_after_clearing: usize,
 }
@@ -289,6 +291,7 @@ impl<S> State<S> {
             charter: None,
             policy: None,
             seen: HashMap::new(),
+            unseen: None,
             seen_after_clearing: 0,
         }
     }
@@ -328,6 +331,7 @@ impl<S> State<S> {
         }
         let (id, seen) = changes.seen;
         self.seen.insert(id, seen);
+        self.unseen = None;
         self.clear_expired(now);
     }
 
@@ -339,10 +343,14 @@ impl<S> State<S> {
         self.charter = Some(charter);
     }
 
-    /// Forgets all rows once there are more than `max`. For a state whose source holds every one of them.
-    pub fn forget_rows_above(&mut self, max: usize) {
+    /// Forgets all rows, or all event ids, once there are more than `max` of them. For a state whose source holds
+    /// every one.
+    pub fn forget_above(&mut self, max: usize) {
         if self.rows.len() > max {
             self.rows.clear();
+        }
+        if self.seen.len() > max {
+            self.seen.clear();
         }
     }
 
@@ -427,8 +435,10 @@ impl<S: RowSource> State<S> {
     pub fn event_id(&mut self, id: &EventId, now: Timestamp) -> Result<Option<SeenEvent>, S::Error> {
         let seen = match self.seen.get(id) {
             Some(seen) => Some(*seen),
+            None if self.unseen.as_ref() == Some(id) => None,
             None => self.source.event_id(id)?,
         };
+        self.unseen = seen.is_none().then_some(*id);
         Ok(seen.filter(|seen| seen.expires_at >= now))
     }
 }
