@@ -107,6 +107,8 @@ pub struct Derived {
     ids: Ids,
     log: FileSource,
     reach: Reach,
+    /// How many entries what sled holds covers.
+    flushed: u64,
     /// Changes not yet handed to sled; the last one for a key counts.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
@@ -142,7 +144,8 @@ impl Derived {
         }
         offsets.truncate(reach.tree.size())?;
         let log = FileSource::new(&dir.join(LOG_DIR));
-        Ok(Self { rows: Some(rows), offsets, ids, log, reach, pending: BTreeMap::new() })
+        let flushed = reach.tree.size();
+        Ok(Self { rows: Some(rows), offsets, ids, log, reach, flushed, pending: BTreeMap::new() })
     }
 
     /// Lets go of sled's files, so that they can be removed. Nothing can be read or changed any more.
@@ -213,7 +216,17 @@ impl Derived {
             })
             .collect();
         self.rows()?.apply(&changes)?;
+        self.flushed = self.reach.tree.size();
         self.ids.sweep()
+    }
+
+    /// Hands over what is pending where that is more than `lag` entries. A flush waits for the disk, as long as an
+    /// append does; what it leaves out is replayed from the log by the next opening.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn flush_beyond(&mut self, lag: u64) -> Result<(), IndexError> {
+        if self.reach.tree.size() - self.flushed > lag { self.flush() } else { Ok(()) }
     }
 
     /// How much waits for [`Derived::flush`] in memory, in rows and event ids.
@@ -392,7 +405,12 @@ impl RowSource for Derived {
     type Error = IndexError;
 
     fn row(&self, key: &RowKey) -> Result<Option<Row>, IndexError> {
-        let Some(bytes) = self.rows()?.get(&row_key(key))? else { return Ok(None) };
+        let stored = row_key(key);
+        let bytes = match self.pending.get(&stored) {
+            Some(pending) => pending.clone(),
+            None => self.rows()?.get(&stored)?,
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
         let row = decode_row(key, &bytes).map_err(|error| damaged(format!("{key:?}: {error}")))?;
         self.check(key, &row)?;
         Ok(Some(row))

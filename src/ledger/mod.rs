@@ -8,5 +8,6 @@ pub mod config;
 pub mod create;
 pub mod derived;
 pub mod opening;
+mod queue;
 pub mod receipt;
 pub mod writer;

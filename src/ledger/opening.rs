@@ -21,7 +21,7 @@ use crate::index::rows::IndexError;
 use crate::ledger::config::{Config, ConfigError};
 use crate::ledger::derived::{Derived, Reach};
 use crate::ledger::receipt::Warning;
-use crate::ledger::writer::{ClockTrust, Ledger, Writer, frame_of};
+use crate::ledger::writer::{ClockTrust, INDEX_LAG_LEFT, Ledger, Writer, frame_of};
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{self, Submission};
 use crate::lifecycle::state::{Changes, State};
@@ -419,7 +419,7 @@ fn follow(
         }
     }
     derived = state.into_source();
-    derived.flush()?;
+    derived.flush_beyond(INDEX_LAG_LEFT)?;
     Ok(derived)
 }
 

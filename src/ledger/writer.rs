@@ -1,12 +1,12 @@
 //! Appending: from verified envelopes to a durable batch and its receipts.
 //!
-//! Whoever appends verifies signatures in its own thread, queues, and waits for the writer. The
-//! one that gets the writer commits all that has queued meanwhile, as one batch with one
-//! `fdatasync` (group commit). A refused event refuses only itself.
+//! Whoever appends verifies signatures in its own thread, queues, and waits. Whoever leads commits all
+//! that has queued meanwhile, as one batch with one `fdatasync` ([`super::queue`]). A refused event
+//! refuses only itself.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
@@ -17,6 +17,7 @@ use crate::hash::Hash;
 use crate::index::rows::IndexError;
 use crate::ledger::derived::{Derived, Reach};
 use crate::ledger::opening::Opened;
+use crate::ledger::queue::{self, Queue, lock};
 use crate::ledger::receipt::{AppendError, Receipt, Warning};
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::refusal::Refusal;
@@ -47,6 +48,11 @@ pub const CLOCK_AHEAD_MAX_MS: i64 = DAY_MS;
 const CACHED_ROWS_MAX: usize = 100_000;
 /// How many checked keys are kept, some 300 bytes each: more than an organisation has signers.
 const CHECKED_KEYS_MAX: usize = 4_096;
+/// After so many entries a writer that stays open hands the index's rows to sled: a flush takes as long as an
+/// append, and a writer that is killed leaves no more than so many to replay.
+const INDEX_LAG_MAX: u64 = 1024;
+/// So few entries are left to the next opening, which replays them faster than a flush takes.
+pub(super) const INDEX_LAG_LEFT: u64 = 32;
 /// Room in a frame beside its entries: header, note, checksum, generously.
 const FRAME_OVERHEAD: usize = 8 * 1024;
 
@@ -63,7 +69,7 @@ pub enum ClockTrust {
 #[derive(Debug)]
 pub struct Ledger {
     keys: CheckedKeys,
-    queue: Mutex<VecDeque<Ticket>>,
+    queue: Queue<Verified, Outcome>,
     writer: Mutex<Writer>,
 }
 
@@ -84,6 +90,15 @@ pub(super) struct Writer {
     pub(super) _lock: WriterLock,
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.poisoned.is_none() {
+            // What is not flushed is merely behind.
+            let _ = self.state.source_mut().flush_beyond(INDEX_LAG_LEFT);
+        }
+    }
+}
+
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").field("origin", &self.origin).finish_non_exhaustive()
@@ -98,20 +113,15 @@ struct Verified {
     signers: Vec<PublicKey>,
 }
 
-/// A verified envelope in the queue, and where its outcome goes.
-#[derive(Debug)]
-struct Ticket {
-    verified: Arc<Verified>,
-    outcome: Arc<Mutex<Option<Outcome>>>,
-}
+/// A verified envelope in the queue.
+type Ticket = queue::Ticket<Verified, Outcome>;
 
 type Outcome = Result<Receipt, AppendError>;
 
-impl Ticket {
-    fn unknown(&self, reason: &str) -> Outcome {
-        let event_id = self.verified.event.header.event_id;
-        Err(AppendError::OutcomeUnknown { reason: reason.to_owned(), event_id })
-    }
+/// What a ticket is told when nobody knows what became of it.
+fn unknown(ticket: &Ticket, reason: &str) -> Outcome {
+    let event_id = ticket.work.event.header.event_id;
+    Err(AppendError::OutcomeUnknown { reason: reason.to_owned(), event_id })
 }
 
 /// Tickets that were taken from the queue: should the commit panic, they are answered all the same,
@@ -126,7 +136,7 @@ impl Drop for Unanswered<'_> {
         let reason = "the writer panicked";
         for ticket in self.tickets.drain(..) {
             self.writer.poisoned = Some(reason.into());
-            *lock(&ticket.outcome) = Some(ticket.unknown(reason));
+            ticket.tell(unknown(&ticket, reason));
         }
     }
 }
@@ -170,15 +180,9 @@ impl Verified {
     }
 }
 
-/// A lock whose holder panicked is still the only way to what it guards; the writer's own flag says
-/// whether that can be used.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Ledger {
     pub(super) fn new(writer: Writer) -> Self {
-        Self { keys: CheckedKeys::default(), queue: Mutex::new(VecDeque::new()), writer: Mutex::new(writer) }
+        Self { keys: CheckedKeys::default(), queue: Queue::new(), writer: Mutex::new(writer) }
     }
 
     /// Appends one event, durably. May be called from many threads; those that wait together share
@@ -198,28 +202,15 @@ impl Ledger {
         } else {
             envelopes.into_par_iter().map(|envelope| Verified::new(envelope, &self.keys)).collect()
         };
-        let waiting: Vec<Result<Arc<Mutex<Option<Outcome>>>, AppendError>> = {
-            let mut queue = lock(&self.queue);
-            verified
-                .into_iter()
-                .map(|verified| verified.map(|verified| enqueue(&mut queue, verified)))
-                .collect()
-        };
-        waiting.into_iter().map(|waiting| waiting.and_then(|outcome| self.wait(&outcome))).collect()
-    }
-
-    /// Waits for an outcome; commits what is queued whenever the writer is free. A ticket is either in
-    /// the queue or has its outcome when the writer is free: whoever takes it from the queue holds the
-    /// writer until it is answered, by a panic even ([`Unanswered`]).
-    fn wait(&self, outcome: &Mutex<Option<Outcome>>) -> Outcome {
-        loop {
-            let mut writer = lock(&self.writer);
-            if let Some(outcome) = lock(outcome).take() {
-                return outcome;
-            }
-            let tickets = take_batch(&mut lock(&self.queue));
-            writer.commit(tickets);
-        }
+        let mut works = Vec::with_capacity(verified.len());
+        let refused: Vec<Option<AppendError>> = verified
+            .into_iter()
+            .map(|verified| verified.map(|verified| works.push(verified)).err())
+            .collect();
+        let commit = |tickets| lock(&self.writer).commit(tickets);
+        let mut outcomes = self.queue.submit(works, take_batch, commit).into_iter();
+        let mut next = || outcomes.next().expect("one outcome an envelope");
+        refused.into_iter().map(|refused| refused.map_or_else(&mut next, Err)).collect()
     }
 
     /// Says what an append would end in, and records nothing.
@@ -245,6 +236,14 @@ impl Ledger {
             None => Ok(None),
         })?;
         Ok(bytes.map(|bytes| Event::from_bytes(&bytes)).transpose()?)
+    }
+
+    /// Hands the index's rows to sled now, so that the next opening replays nothing.
+    ///
+    /// # Errors
+    /// [`AppendError::Poisoned`] and [`AppendError::Index`].
+    pub fn flush_index(&self) -> Result<(), AppendError> {
+        self.read(|state| state.source_mut().flush())
     }
 
     /// How many entries the log has.
@@ -323,18 +322,12 @@ impl Ledger {
     }
 }
 
-fn enqueue(queue: &mut VecDeque<Ticket>, verified: Verified) -> Arc<Mutex<Option<Outcome>>> {
-    let outcome = Arc::new(Mutex::new(None));
-    queue.push_back(Ticket { verified: Arc::new(verified), outcome: Arc::clone(&outcome) });
-    outcome
-}
-
 /// The tickets of the next batch: as many as its bounds allow.
 fn take_batch(queue: &mut VecDeque<Ticket>) -> Vec<Ticket> {
     let mut bytes = FRAME_OVERHEAD;
     let mut tickets = Vec::new();
     while let Some(ticket) = queue.front() {
-        let envelope = &ticket.verified.envelope;
+        let envelope = &ticket.work.envelope;
         // An entry is its event, its signatures, and less than 128 bytes around them.
         bytes += envelope.event().len() + envelope.signatures().len() * 96 + 128;
         if tickets.len() == FRAME_ENTRIES_MAX || bytes > FRAME_BYTES_MAX {
@@ -416,7 +409,7 @@ impl Writer {
         let mut unanswered = Unanswered { writer: self, tickets };
         let outcomes = unanswered.writer.outcomes(&unanswered.tickets);
         for (ticket, outcome) in unanswered.tickets.drain(..).zip(outcomes) {
-            *lock(&ticket.outcome) = Some(outcome);
+            ticket.tell(outcome);
         }
     }
 
@@ -438,7 +431,7 @@ impl Writer {
             Err(reason) => {
                 // Memory holds what may not be in the log: it is not used again.
                 self.poisoned = Some(reason.clone());
-                tickets.iter().map(|ticket| ticket.unknown(&reason)).collect()
+                tickets.iter().map(|ticket| unknown(ticket, &reason)).collect()
             }
         }
     }
@@ -478,7 +471,7 @@ impl Writer {
         };
         let first_index = plan.tree.size();
         for ticket in tickets {
-            let fate = self.judge(&mut plan, first_index, &ticket.verified)?;
+            let fate = self.judge(&mut plan, first_index, &ticket.work)?;
             plan.fates.push(fate);
         }
         Ok(plan)
@@ -557,7 +550,7 @@ impl Writer {
         let derived = self.state.source_mut();
         let recorded = derived
             .record(&location, view.entry_offsets(), &plan.changes, reach)
-            .and_then(|()| derived.flush());
+            .and_then(|()| derived.flush_beyond(INDEX_LAG_MAX));
         match recorded {
             Ok(()) => self.state.forget_above(CACHED_ROWS_MAX),
             Err(error) => self.poisoned = Some(error.to_string()),
@@ -582,7 +575,7 @@ impl Writer {
         let receipt = |ticket: &Ticket, place: usize, repeated| Receipt {
             index: first_index + place as u64,
             leaf_hash: plan.leaf_hashes[place],
-            event_id: ticket.verified.event.header.event_id,
+            event_id: ticket.work.event.header.event_id,
             recorded_at: plan.recorded_at,
             checkpoint: note.clone(),
             repeated,

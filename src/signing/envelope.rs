@@ -282,12 +282,12 @@ impl Draft {
     /// [`DraftError`]; the draft is as it was.
     pub fn sign(&mut self, signer: &Signer) -> Result<(), DraftError> {
         let key = signer.public_key();
-        if self.place_of(&key).is_ok() {
-            return Ok(());
-        }
+        let Err(place) = self.place_of(&key) else { return Ok(()) };
         check_signature_count(self.signatures.len() + 1)?;
+        // What an agent made is verified by the signer; a key at hand makes no bad signature.
         let signature = signer.sign(&signing_bytes(&self.event))?;
-        self.add(AuthorSignature { key, signature })
+        self.signatures.insert(place, AuthorSignature { key, signature });
+        Ok(())
     }
 
     /// Verifies a signature made elsewhere, strictly, and adds it. The same one again changes nothing.

@@ -196,3 +196,25 @@ fn a_filled_ledger_is_sound() {
     desk.refused("bench fill few --entries 3", 2, &["--entries 3 is too few"]);
     desk.refused("bench fill big --entries 150 --batch 5000", 2, &["--batch 5000 is not between 1 and 4096"]);
 }
+
+#[test]
+fn measuring_gives_figures_beside_floors_and_leaves_nothing_behind() {
+    let desk = Desk::empty();
+    desk.write("here/kept", "");
+    for (command, first, figures) in [
+        ("bench append here --appends 20", "one append, durable", 8),
+        ("bench verify here --entries 150", "verify, an entry", 3),
+        ("bench open here --entries 150", "a process that appends one, at 10", 6),
+    ] {
+        let measured = desk.done_json(command);
+        let all = measured["figures"].as_array().unwrap();
+        assert_eq!((all.len(), all[0]["what"].as_str()), (figures, Some(first)), "{command}");
+        for figure in all {
+            assert!(figure["seconds"].as_f64().unwrap() > 0.0, "{command}: {figure}");
+        }
+        assert!(all[0]["beside"]["ratio"].as_f64().unwrap() > 0.0, "{command}");
+        assert_eq!(std::fs::read_dir(desk.path("here")).unwrap().count(), 1, "{command}");
+    }
+    desk.refused("bench append nowhere", 3, &["make a directory in nowhere"]);
+    desk.refused("bench append here --appends 3", 2, &["20..=100000"]);
+}

@@ -50,7 +50,10 @@ fn quiet_and_verbose_change_stderr_alone() {
     assert_eq!(plain.stdout.lines().count(), verbose.stdout.lines().count());
     desk.refused("-q -v status", 2, &["--quiet", "--verbose"]);
 
-    let make_warn = || desk.write("ledger/index/offsets", "no index");
+    let make_warn = || {
+        desk.remove_dir("ledger/index");
+        desk.write("ledger/index/sled", "no index");
+    };
     make_warn();
     let warned = desk.run("--key dora.key note 1 hello");
     assert_eq!(warned.code, Some(0), "{warned:?}");

@@ -14,7 +14,7 @@ use crate::support::test_ledger::{Snapshot, TestLedger, contents, facts, name};
 
 const VERSIONS: [&str; 4] = ["1", "2", "3", "4"];
 
-/// Nine entries: three versions, two of which have served.
+/// Nine entries: three versions, two of which have served; with all of them in the index's rows.
 fn ledger_of_nine() -> TestLedger {
     let test = TestLedger::new();
     let ledger = test.open();
@@ -24,7 +24,15 @@ fn ledger_of_nine() -> TestLedger {
     ledger.append(test.promote("1", None)).unwrap();
     let from = Some(Serving { version: name("1"), entry: 7 });
     ledger.append(test.promote("2", from)).unwrap();
+    ledger.flush_index().unwrap();
     test
+}
+
+/// Appends one note, which the index's rows then know.
+fn append_flushed(test: &TestLedger, text: &str) {
+    let ledger = test.open();
+    ledger.append(test.note(text)).unwrap();
+    ledger.flush_index().unwrap();
 }
 
 /// Opens the ledger, whose index was damaged as `what` says: its state is `expected`, retries of what stands in
@@ -80,20 +88,20 @@ fn a_missing_or_older_index_is_brought_up_to_the_log() {
 fn an_index_ahead_of_the_log_or_of_another_log_is_rebuilt() {
     let test = ledger_of_nine();
     let (expected, short) = (facts(&test.open(), &VERSIONS), test.snapshot());
-    test.open().append(test.note("one more")).unwrap();
+    append_flushed(&test, "one more");
     let longer = test.snapshot();
     test.restore(&short, ".");
     test.restore(&longer, "index");
     assert!(is_rebuilt(&opens_sound(&test, &expected, "ahead")));
 
     test.restore(&short, ".");
-    test.open().append(test.note("another history")).unwrap();
+    append_flushed(&test, "another history");
     let (expected, forked) = (facts(&test.open(), &VERSIONS), test.snapshot());
     test.restore(&longer, "index");
     assert!(is_rebuilt(&opens_sound(&test, &expected, "of the same size, of another history")));
 
     let foreign = TestLedger::new();
-    foreign.open().append_batch((0..20).map(|_| foreign.note("elsewhere")).collect());
+    foreign.open().append_batch((0..50).map(|_| foreign.note("elsewhere")).collect());
     test.restore(&forked, ".");
     test.restore(&foreign.snapshot(), "index");
     assert!(is_rebuilt(&opens_sound(&test, &expected, "foreign")));
