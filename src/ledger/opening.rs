@@ -30,7 +30,7 @@ use crate::log::reader::LOG_DIR;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, open_checkpoint};
 use crate::note::vkey::{VerifierKey, VkeyError};
 use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey, read_private_key};
-use crate::store::anchor::{AnchorError, read_anchor, write_anchor};
+use crate::store::anchor::{AnchorError, read_anchor_on, write_anchor_on};
 use crate::store::batch_log::{BatchLog, FrameLocation, Position, StoreError};
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::files::{FileLog, RollSize};
@@ -184,8 +184,8 @@ impl Ledger {
         Self::open_on(&disk, dir, options)
     }
 
-    /// As [`Ledger::open`], with log and `head` written through a given disk. What is only derived,
-    /// and readers, go by the machine's own.
+    /// As [`Ledger::open`], with log, `head` and anchors written through a given disk. What is only
+    /// derived, and readers, go by the machine's own.
     ///
     /// # Errors
     /// As [`Ledger::open`].
@@ -201,6 +201,7 @@ impl Ledger {
 
 /// A ledger whose files agree, before it takes events.
 pub(super) struct Opened {
+    disk: Arc<dyn Disk>,
     log: FileLog,
     head: HeadFile,
     derived: Derived,
@@ -244,12 +245,12 @@ impl Opened {
             Err(FollowError::Log(error)) => return Err(error),
         };
         let anchors = config.anchor_paths(dir);
-        let (derived, anchors_behind) = match check_anchors(&anchors, &log, &derived, &vkey) {
+        let (derived, anchors_behind) = match check_anchors(disk.as_ref(), &anchors, &log, &derived, &vkey) {
             // The index may have led astray: on its word alone no log is refused.
             Err(OpeningError::AnchorDisagrees { size, .. }) if size <= end => {
                 drop(derived);
                 let fresh = follow(Derived::create(dir)?, &log, &origin, &vkey, end)?;
-                let behind = check_anchors(&anchors, &log, &fresh, &vkey)?;
+                let behind = check_anchors(disk.as_ref(), &anchors, &log, &fresh, &vkey)?;
                 warnings.push(Warning::IndexRebuilt { reason: "its offsets are not the log's".into() });
                 (fresh, behind)
             }
@@ -261,8 +262,8 @@ impl Opened {
             head.publish(last.next_index(), frame.view().note())?;
             warnings.push(Warning::Adopted { entries: end - size });
         }
-        warnings.extend(catch_up(anchors_behind, head.state()));
-        Ok(Self { log, head, derived, origin, log_key, warnings })
+        warnings.extend(catch_up(disk.as_ref(), anchors_behind, head.state()));
+        Ok(Self { disk: Arc::clone(disk), log, head, derived, origin, log_key, warnings })
     }
 
     fn into_ledger(
@@ -274,6 +275,7 @@ impl Opened {
         clock_trust: ClockTrust,
     ) -> Ledger {
         Ledger::new(Writer {
+            disk: self.disk,
             log: self.log,
             head: self.head,
             state: State::over(self.derived),
@@ -526,6 +528,7 @@ fn check_note(note: &[u8], origin: &Origin, vkey: &VerifierKey, reach: &Reach) -
 /// Every anchor holds a checkpoint that one of this log's batches holds too. Gives those that were not
 /// written yet, or lie behind the log.
 fn check_anchors(
+    disk: &dyn Disk,
     anchors: &[PathBuf],
     log: &FileLog,
     derived: &Derived,
@@ -534,7 +537,7 @@ fn check_anchors(
     let log_size = derived.reach().tree.size();
     let mut behind = Vec::new();
     for path in anchors {
-        let Some(bytes) = read_anchor(path)? else {
+        let Some(bytes) = read_anchor_on(disk, path)? else {
             behind.push(path.clone());
             continue;
         };
@@ -559,10 +562,10 @@ fn check_anchors(
 }
 
 /// Writes the checkpoint in `head` to the anchors that lie behind: a writer was stopped before it could.
-fn catch_up(anchors: Vec<PathBuf>, head: &HeadState) -> Vec<Warning> {
+fn catch_up(disk: &dyn Disk, anchors: Vec<PathBuf>, head: &HeadState) -> Vec<Warning> {
     let Some(head) = head.head() else { return Vec::new() };
     let write = |path: PathBuf| {
-        let error = write_anchor(&path, head.note()).err()?;
+        let error = write_anchor_on(disk, &path, head.note()).err()?;
         Some(Warning::Anchor { path, reason: error.to_string() })
     };
     anchors.into_iter().filter_map(write).collect()

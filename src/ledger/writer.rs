@@ -30,8 +30,9 @@ use crate::signing::envelope::{AuthorSignature, AuthorSignatureError, Envelope};
 use crate::signing::key_file::SecretKey;
 use crate::signing::public_key::PublicKey;
 use crate::signing::verify::CheckedKey;
-use crate::store::anchor::write_anchor;
+use crate::store::anchor::write_anchor_on;
 use crate::store::batch_log::{BatchLog, Position};
+use crate::store::disk::Disk;
 use crate::store::files::FileLog;
 use crate::store::frame::{FRAME_BYTES_MAX, FRAME_ENTRIES_MAX, Frame, FrameView, encode_frame};
 use crate::store::head::HeadFile;
@@ -75,6 +76,7 @@ pub struct Ledger {
 
 /// What the writer keeps between batches.
 pub(super) struct Writer {
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) log: FileLog,
     pub(super) head: HeadFile,
     pub(super) state: State<Derived>,
@@ -562,7 +564,7 @@ impl Writer {
     /// Of each anchor only the newest warning is kept, so that a lost disk fills no memory.
     fn write_anchors(&mut self, note: &[u8]) {
         for path in &self.anchors {
-            let Err(error) = write_anchor(path, note) else { continue };
+            let Err(error) = write_anchor_on(self.disk.as_ref(), path, note) else { continue };
             self.warnings
                 .retain(|warning| !matches!(warning, Warning::Anchor { path: of, .. } if of == path));
             self.warnings.push(Warning::Anchor { path: path.clone(), reason: error.to_string() });
