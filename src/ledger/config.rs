@@ -1,10 +1,12 @@
 //! `rollbook.toml`: the ledger's own settings. Nothing in it is evidence.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::log::reader::CONFIG_FILE;
+use crate::store::disk::{Access, Disk, RealDisk};
 
 /// The version of the directory's layout.
 pub const LAYOUT_VERSION: u32 = 1;
@@ -81,21 +83,27 @@ impl Config {
         Ok(config)
     }
 
-    /// Writes the settings into `dir`, whole or not at all; an existing file stays.
+    /// Writes the settings into `dir`, whole or not at all, and durably; an existing file stays.
     ///
     /// # Errors
     /// [`ConfigError::Io`].
     pub fn write_new(&self, dir: &Path) -> Result<(), ConfigError> {
+        self.write_new_on(&RealDisk, dir)
+    }
+
+    /// As [`Config::write_new`], on a given disk.
+    ///
+    /// # Errors
+    /// As [`Config::write_new`].
+    pub fn write_new_on(&self, disk: &dyn Disk, dir: &Path) -> Result<(), ConfigError> {
         let path = dir.join(CONFIG_FILE);
-        let failed = |error| ConfigError::Io { operation: "write", path: path.clone(), error };
         let body = toml::to_string(self).expect("settings are plain values");
         let text = format!("# Settings of this Rollbook ledger. Nothing here is evidence.\n{body}");
-        let mut file = tempfile::Builder::new();
-        let mut file = file.permissions(readable_by_all()).tempfile_in(dir).map_err(failed)?;
-        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(&path).map_err(|error| failed(error.error))?;
-        Ok(())
+        write_new(disk, dir, text.as_bytes()).map_err(|error| ConfigError::Io {
+            operation: "write",
+            path,
+            error,
+        })
     }
 
     /// Where the log key is, for a ledger in `dir`.
@@ -111,7 +119,21 @@ impl Config {
     }
 }
 
-/// Mode 0644 under the process's umask.
-fn readable_by_all() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+/// Of several writers one alone makes the file beside it, and only then looks whether the settings are there:
+/// so nobody's settings take the place of another's.
+fn write_new(disk: &dyn Disk, dir: &Path, text: &[u8]) -> io::Result<()> {
+    let (path, beside) = (dir.join(CONFIG_FILE), dir.join(format!("{CONFIG_FILE}.new")));
+    let file = disk.open(&beside, Access::CreateAppend)?;
+    match disk.open(&path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(_) => {
+            disk.remove_file(&beside)?;
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+    }
+    file.append(text)?;
+    file.sync_data()?;
+    disk.rename(&beside, &path)?;
+    disk.sync_dir(dir)
 }

@@ -4,6 +4,7 @@
 //! administrator, and founds the ledger ([`found`]). Between the two nothing can be appended.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::event::body::{Body, Event};
 use crate::hash::Hash;
@@ -19,11 +20,12 @@ use crate::merkle::tree::Frontier;
 use crate::note::checkpoint::{Checkpoint, Origin, OriginError, sign_checkpoint};
 use crate::signing::envelope::Envelope;
 use crate::signing::key_file::SecretKey;
-use crate::store::anchor::{AnchorError, read_anchor, write_anchor};
+use crate::store::anchor::{AnchorError, read_anchor_on, write_anchor_on};
 use crate::store::batch_log::{BatchLog, StoreError};
+use crate::store::disk::{Disk, RealDisk, parent_of, write_whole};
 use crate::store::files::{FileLog, RollSize};
 use crate::store::frame::{FrameError, encode_frame};
-use crate::store::head::{HeadError, HeadFile, HeadState, read_head};
+use crate::store::head::{HeadError, HeadFile, HeadState, read_head_on};
 use crate::store::lock::{Holder, LockError, WriterLock};
 use crate::store::tail::{TailState, walk_tail};
 use crate::time::Timestamp;
@@ -99,11 +101,19 @@ pub enum CreateError {
     Head(#[from] HeadError),
 }
 
-/// Makes the directory of a ledger to be, with its settings. The log key is the caller's to write.
+/// Makes the directory of a ledger to be, with its settings, durably. The log key is the caller's to write.
 ///
 /// # Errors
 /// [`CreateError`]; an existing directory must be empty.
 pub fn prepare(dir: &Path, config: &Config) -> Result<(), CreateError> {
+    prepare_on(&RealDisk, dir, config)
+}
+
+/// As [`prepare`], on a given disk.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_on(disk: &dyn Disk, dir: &Path, config: &Config) -> Result<(), CreateError> {
     Origin::new(config.origin.clone())?;
     let failed = |operation, error| CreateError::Io { operation, path: dir.to_owned(), error };
     match std::fs::read_dir(dir) {
@@ -113,16 +123,28 @@ pub fn prepare(dir: &Path, config: &Config) -> Result<(), CreateError> {
             }
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(dir).map_err(|error| failed("create", error))?;
+            create_durably(disk, dir).map_err(|error| failed("create", error))?;
         }
         Err(error) => return Err(failed("read", error)),
     }
     for path in config.anchor_paths(dir) {
-        if read_anchor(&path)?.is_some() {
+        if read_anchor_on(disk, &path)?.is_some() {
             return Err(CreateError::AnchorTaken { path });
         }
     }
-    config.write_new(dir)?;
+    config.write_new_on(disk, dir)?;
+    Ok(())
+}
+
+/// Makes `dir` and what is missing above it, so that a power cut does not take the ledger away with a
+/// directory that nobody synced.
+fn create_durably(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
+    let is_missing = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.is_dir();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    for dir in missing.into_iter().rev() {
+        disk.create_dir(dir)?;
+        disk.sync_dir(parent_of(dir))?;
+    }
     Ok(())
 }
 
@@ -131,7 +153,24 @@ pub fn prepare(dir: &Path, config: &Config) -> Result<(), CreateError> {
 /// # Errors
 /// [`CreateError`]; then no ledger was founded, but after [`CreateError::Anchor`], and after
 /// [`CreateError::Io`] over `trust.toml`: there entry 0 stands, and the next opening writes the anchors.
+/// After [`CreateError::Store`] and [`CreateError::Head`] the directory may hold a log without a `head`:
+/// nobody was told of it, neither founding nor opening goes on with it, and it can be removed.
 pub fn found(
+    dir: &Path,
+    log_key: &SecretKey,
+    envelope: Envelope,
+    recorded_at: Timestamp,
+) -> Result<(Receipt, TrustRoot), CreateError> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    found_on(&disk, dir, log_key, envelope, recorded_at)
+}
+
+/// As [`found`], on a given disk.
+///
+/// # Errors
+/// As [`found`].
+pub fn found_on(
+    disk: &Arc<dyn Disk>,
     dir: &Path,
     log_key: &SecretKey,
     envelope: Envelope,
@@ -141,7 +180,7 @@ pub fn found(
     let origin = Origin::new(config.origin.clone())?;
     let holder = Holder::of_this_process(recorded_at);
     let _lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, LOCK_TIMEOUT_DEFAULT)?;
-    if !matches!(read_head(dir)?, HeadState::Missing | HeadState::FirstWriteTorn) {
+    if !matches!(read_head_on(disk.as_ref(), dir)?, HeadState::Missing | HeadState::FirstWriteTorn) {
         return Err(CreateError::Exists { dir: dir.to_owned() });
     }
     let event = check_founding(&envelope, &origin, log_key)?;
@@ -155,10 +194,10 @@ pub fn found(
         return Err(AppendError::Refused(refusal).into());
     }
     let trust = TrustRoot::new(origin.clone(), leaf_hash, log_key.public_key())?;
-    let note = write_first_batch(dir, &origin, &bytes, log_key)?;
-    write_trust(dir, &trust)?;
+    let note = write_first_batch(disk, dir, &origin, &bytes, log_key)?;
+    write_trust(disk.as_ref(), dir, &trust)?;
     for path in config.anchor_paths(dir) {
-        write_anchor(&path, &note)?;
+        write_anchor_on(disk.as_ref(), &path, &note)?;
     }
     let checkpoint = String::from_utf8_lossy(&note).into_owned();
     Ok((Receipt { index: 0, leaf_hash, event_id, recorded_at, checkpoint, repeated: false }, trust))
@@ -183,6 +222,7 @@ fn check_founding(envelope: &Envelope, origin: &Origin, log_key: &SecretKey) -> 
 
 /// Writes the frame of entry 0 and `head`, both durable: from here on a missing `head` is a finding.
 fn write_first_batch(
+    disk: &Arc<dyn Disk>,
     dir: &Path,
     origin: &Origin,
     entry: &[u8],
@@ -193,14 +233,14 @@ fn write_first_batch(
     let checkpoint = Checkpoint::new(origin.clone(), tree.size(), tree.root());
     let note = sign_checkpoint(&checkpoint, &[log_key.as_signing_key()]).expect("one key signs one note");
     let frame = encode_frame(0, &[entry], &note)?;
-    let mut log = FileLog::create(&dir.join(LOG_DIR), RollSize::DEFAULT)?;
+    let mut log = FileLog::create_on(Arc::clone(disk), &dir.join(LOG_DIR), RollSize::DEFAULT)?;
     if !log_is_empty(&log)? {
         return Err(CreateError::Exists { dir: dir.to_owned() });
     }
     let tail = TailState::judge(walk_tail(&log, 0, None)?);
     log.resume(&tail)?;
     log.append(&frame, 0)?;
-    let mut head = HeadFile::open(dir)?;
+    let mut head = HeadFile::open_on(disk.as_ref(), dir)?;
     head.publish(1, &note)?;
     head.sync()?;
     Ok(note)
@@ -211,11 +251,8 @@ fn log_is_empty(log: &FileLog) -> Result<bool, StoreError> {
     Ok(log.files()?.iter().all(|file| file.bytes == 0))
 }
 
-fn write_trust(dir: &Path, trust: &TrustRoot) -> Result<(), CreateError> {
+fn write_trust(disk: &dyn Disk, dir: &Path, trust: &TrustRoot) -> Result<(), CreateError> {
     let path = dir.join(TRUST_FILE);
-    std::fs::write(&path, trust.to_toml()).map_err(|error| CreateError::Io {
-        operation: "write",
-        path,
-        error,
-    })
+    let written = write_whole(disk, &path, trust.to_toml().as_bytes());
+    written.map_err(|error| CreateError::Io { operation: "write", path, error })
 }
