@@ -223,9 +223,10 @@ fn bears_out(source: &dyn BatchSource, hint: Position) -> Result<bool, StoreErro
     }
 }
 
-/// The beginning of the last file that does not begin behind the published size; the log's where there is none.
+/// The beginning of the last file that begins below the published size, for in it lies the frame that ends there;
+/// the log's where there is none.
 fn start_without_hint(files: &[LogFile], published: u64) -> Position {
-    let last = files.iter().rfind(|file| file.first_index <= published);
+    let last = files.iter().rfind(|file| file.first_index < published);
     last.map_or(Position::START, |file| Position {
         file: file.first_index,
         offset: 0,
