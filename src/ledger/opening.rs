@@ -190,11 +190,24 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::open`].
     pub fn open_on(disk: &Arc<dyn Disk>, dir: &Path, options: OpenOptions<'_>) -> Result<Self, OpeningError> {
+        Self::open_rolling_on(disk, dir, RollSize::DEFAULT, options)
+    }
+
+    /// As [`Ledger::open_on`], with log files of another size.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_rolling_on(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        roll_size: RollSize,
+        options: OpenOptions<'_>,
+    ) -> Result<Self, OpeningError> {
         let config = Config::read(dir)?;
         let log_key = read_private_key(&config.log_key_path(dir), options.ask_passphrase)?;
         let holder = Holder::of_this_process(options.clock.now());
         let lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, options.lock_timeout)?;
-        let opened = Opened::open(disk, dir, &config, log_key)?;
+        let opened = Opened::open(disk, dir, &config, log_key, roll_size)?;
         Ok(opened.into_ledger(dir, &config, lock, options.clock, options.clock_trust))
     }
 }
@@ -216,6 +229,7 @@ impl Opened {
         dir: &Path,
         config: &Config,
         log_key: SecretKey,
+        roll_size: RollSize,
     ) -> Result<Self, OpeningError> {
         let origin = Origin::new(config.origin.clone())?;
         let vkey = VerifierKey::new_ed25519(origin.as_str(), log_key.public_key())?;
@@ -223,7 +237,7 @@ impl Opened {
         if published.is_none() && !dir.join(LOG_DIR).exists() {
             return Err(OpeningError::Empty { dir: dir.to_owned() });
         }
-        let mut log = FileLog::open_on(Arc::clone(disk), &dir.join(LOG_DIR), RollSize::DEFAULT)?;
+        let mut log = FileLog::open_on(Arc::clone(disk), &dir.join(LOG_DIR), roll_size)?;
         let size = published.as_ref().map_or(0, |note| note.checkpoint().size());
         let (derived, mut warnings) = open_index(dir)?;
         let hint = Some(derived.reach().last_frame).filter(|_| derived.reach().tree.size() > 0);
