@@ -185,6 +185,21 @@ impl FileLog {
         Ok(Self { source, roll_size, state: WriterState::Opened })
     }
 
+    /// Writes the last frame beyond `head` once more, in its place, and syncs it. The writer before may have been
+    /// told that its sync failed: then the pages count as clean, can still be read, and no later sync writes them.
+    /// It wrote nothing behind such a frame; those before it were synced, or the next would not have been begun.
+    fn write_again(&self, frame: &FrameLocation) -> Result<(), StoreError> {
+        let Position { file, offset, .. } = frame.position();
+        let mut bytes = vec![0; frame.length() as usize];
+        let count = self.source.read_at(file, offset, &mut bytes)?;
+        bytes.truncate(count);
+        let path = self.source.path(file);
+        let handle = self.source.disk.open(&path, Access::Write).map_err(failed("open", &path))?;
+        // A crash in here leaves each byte as it is seen now, or as it was on the disk: the frame, or a torn write.
+        handle.write_at(offset, &bytes).map_err(failed("write", &path))?;
+        handle.sync_data().map_err(failed("sync", &path))
+    }
+
     /// Keeps the torn bytes aside, then cuts them off.
     fn cut(&self, torn: &Torn) -> Result<(), StoreError> {
         self.keep(torn)?;
@@ -247,6 +262,9 @@ impl BatchLog for FileLog {
         }
         let end = tail.writable_end()?;
         self.state = WriterState::Poisoned;
+        if let Some(last) = tail.frames_beyond_head().last() {
+            self.write_again(last)?;
+        }
         if let Some(torn) = tail.torn() {
             self.cut(torn)?;
         }
