@@ -19,6 +19,7 @@ mod frame_vectors;
 mod house;
 mod ledger_append;
 mod ledger_create;
+mod ledger_faults;
 mod ledger_figures;
 mod ledger_index;
 mod ledger_lock;

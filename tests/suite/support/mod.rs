@@ -2,9 +2,11 @@
 //! and events with sensible defaults, a log writer that checks no rule,
 //! a ledger on a disk that fails when told, and a desk to work the program at.
 
+pub(crate) mod crash_disk;
 pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod events;
+pub(crate) mod fault_sweep;
 pub(crate) mod forge;
 pub(crate) mod ledger;
 pub(crate) mod samples;

@@ -150,6 +150,11 @@ impl TestLedger {
         Self { root, clock, id: Hash::ZERO, event_ids: AtomicU64::new(1) }
     }
 
+    /// The leaf hash of entry 0.
+    pub(crate) const fn id(&self) -> Hash {
+        self.id
+    }
+
     pub(crate) fn dir(&self) -> PathBuf {
         self.root.path().join("ledger")
     }
