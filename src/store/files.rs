@@ -218,6 +218,16 @@ impl FileLog {
         let taken = disk.list(dir).map_err(failed("list", dir))?;
         let path = dir.join(torn_name(file, offset, &taken));
         let kept = disk.open(&path, Access::CreateAppend).map_err(failed("create", &path))?;
+        if let Err(error) = self.copy(torn, kept.as_ref(), &path) {
+            // Half a copy is of no use, and a full disk would get one more of them with each try.
+            let _ = disk.remove_file(&path);
+            return Err(error);
+        }
+        disk.sync_dir(dir).map_err(failed("sync", dir))
+    }
+
+    fn copy(&self, torn: &Torn, kept: &dyn DiskFile, path: &Path) -> Result<(), StoreError> {
+        let Position { file, offset, .. } = torn.position();
         let mut buffer = vec![0; COPY_BYTES];
         let mut copied = 0;
         while copied < torn.bytes() {
@@ -225,11 +235,10 @@ impl FileLog {
             if count == 0 {
                 break;
             }
-            kept.append(&buffer[..count]).map_err(failed("write", &path))?;
+            kept.append(&buffer[..count]).map_err(failed("write", path))?;
             copied += count as u64;
         }
-        kept.sync_data().map_err(failed("sync", &path))?;
-        disk.sync_dir(dir).map_err(failed("sync", dir))
+        kept.sync_data().map_err(failed("sync", path))
     }
 
     /// The last file, open for appending at `end`.
