@@ -15,6 +15,7 @@ use crate::signing::envelope::{DraftError, DsseError, EnvelopeError};
 use crate::signing::key_file::{KeyFileError, KeyTextError};
 use crate::signing::signer::OpenSignerError;
 use crate::store::head::HeadError;
+use crate::store::lock::LockError;
 use crate::store::scan::ScanError;
 
 /// The variable that may hold the passphrase of the keys that sign.
@@ -243,9 +244,13 @@ impl From<AppendError> for Failure {
             }
             AppendError::ClockBehind { .. } => Self::new(Exit::World, "clock_behind", &error),
             AppendError::ClockAhead { .. } => Self::new(Exit::World, "clock_ahead", &error),
-            AppendError::OutcomeUnknown { .. } => Self::new(Exit::World, "outcome_unknown", &error),
+            AppendError::OutcomeUnknown { event_id, .. } => Self::new(Exit::World, "outcome_unknown", &error)
+                .hint(format!(
+                    "see that the disk works and has room; then the same command with --event-id {event_id} \
+                     records it once, or tells where it stands"
+                )),
             AppendError::Poisoned { .. } => Self::new(Exit::World, "poisoned", &error),
-            AppendError::Index { .. } => Self::new(Exit::World, "index", &error),
+            AppendError::Index { .. } => Self::new(Exit::World, "index", &error).hint(INDEX_ADVICE),
         }
     }
 }
@@ -259,7 +264,7 @@ impl From<OpeningError> for Failure {
             E::LogKey(_) => (Exit::Usage, "log_key"),
             E::Origin(_) | E::Vkey(_) => (Exit::Usage, "settings"),
             E::Empty { .. } => (Exit::Usage, "empty_ledger"),
-            E::Lock(_) => (Exit::World, "locked"),
+            E::Lock(LockError::Held { .. }) => (Exit::World, "locked"),
             E::HeadLost => (Exit::World, "head_lost"),
             E::HeadNotOurs { .. } => (Exit::World, "head_not_ours"),
             E::HeadDisagrees { .. } => (Exit::World, "head_disagrees"),
@@ -289,14 +294,36 @@ impl From<OpeningError> for Failure {
             E::Scan(ScanError::Damage(_)) => {
                 Some("it opens for reading only; `rollbook verify` tells what is damaged".into())
             }
-            E::Lock(_) => Some("wait for it, or allow more time with --lock-timeout 60s".into()),
+            E::Lock(LockError::Held { .. }) => {
+                Some("wait for it, or allow more time with --lock-timeout 60s".into())
+            }
             E::Shorter { .. } | E::AnchorDisagrees { .. } => Some(
                 "put the newest copy of log/ back; `rollbook verify` tells how far this one reaches".into(),
             ),
-            _ => None,
+            E::Index(_) => Some(INDEX_ADVICE.into()),
+            _ => disk_advice(&error),
         };
         failure
     }
+}
+
+/// What to do where the index can be neither used nor built: the log is as it was.
+const INDEX_ADVICE: &str = "see that the ledger's disk works and has room, and try again: the index is built from the log; \
+                            reading and `rollbook verify` work meanwhile";
+
+/// What to do about a disk that takes nothing more.
+fn disk_advice(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    use std::io::ErrorKind as Kind;
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    let advice = match causes.find_map(|cause| cause.downcast_ref::<std::io::Error>())?.kind() {
+        Kind::StorageFull => "make room on the disk that it lies on",
+        Kind::QuotaExceeded | Kind::FileTooLarge => {
+            "raise the quota or the limit on the size of files (`ulimit -f`)"
+        }
+        Kind::ReadOnlyFilesystem => "see why the disk is mounted for reading only",
+        _ => return None,
+    };
+    Some(format!("{advice}, and try again; reading and `rollbook verify` work meanwhile"))
 }
 
 impl From<ReadError> for Failure {
@@ -333,13 +360,16 @@ impl From<CreateError> for Failure {
             | CreateError::NotPreparedFor { .. }
             | CreateError::AnchorTaken { .. }
             | CreateError::Trust(_) => Self::new(Exit::Usage, "init", &error),
-            _ => Self::new(Exit::World, "init", &error),
+            _ => Self { hint: disk_advice(&error), ..Self::new(Exit::World, "init", &error) },
         }
     }
 }
 
 impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
+        if matches!(error, KeyFileError::Write { .. }) {
+            return Self { hint: disk_advice(&error), ..Self::new(Exit::World, "key_file", &error) };
+        }
         let failure = Self::new(Exit::Usage, "key_file", &error);
         Self { hint: key_advice(&error, KEY_PASSPHRASE), ..failure }
     }

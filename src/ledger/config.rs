@@ -30,6 +30,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What the system said.
+        #[source]
         error: std::io::Error,
     },
     /// The file does not say what it should.

@@ -56,6 +56,7 @@ pub enum CreateError {
         /// On what.
         path: PathBuf,
         /// What the system said.
+        #[source]
         error: std::io::Error,
     },
     /// The settings could not be written or read.

@@ -186,6 +186,7 @@ pub enum KeyFileError {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
+        #[source]
         error: io::Error,
     },
     /// The file exists, and was left as it is.
