@@ -27,6 +27,7 @@ mod ledger_readers;
 mod ledger_recovery;
 mod merkle_oracles;
 mod note_oracles;
+mod real_full_disk;
 mod real_git;
 mod real_keys;
 mod rule_table;
