@@ -17,6 +17,7 @@ mod format_tables;
 mod format_wincode;
 mod frame_vectors;
 mod house;
+mod index_damage;
 mod ledger_append;
 mod ledger_create;
 mod ledger_faults;
