@@ -245,10 +245,10 @@ fn what_stands_where_the_index_belongs_is_named() {
 #[ignore = "needs a user who is not root: root may write anywhere"]
 fn an_index_that_may_not_be_written_is_refused() {
     let bench = Bench::new();
-    bench.test.restore(&bench.whole, ".");
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    let log = fs::read(bench.test.log_file()).unwrap();
+    let log = fs::read(bench.whole.path().join("log/00000000000000000000.batches")).unwrap();
     for file in bench.files() {
+        bench.test.restore(&bench.whole, ".");
         let path = bench.index().join(file);
         mode(&path, 0o444);
         mode(path.parent().unwrap(), 0o555);
