@@ -15,7 +15,7 @@ use crate::ledger::config::{Config, LAYOUT_VERSION};
 use crate::ledger::create::{TRUST_FILE, found, prepare};
 use crate::ledger::writer::Ledger;
 use crate::lifecycle::rules::RULES_VERSION;
-use crate::signing::key_file::{Existing, KeyFormat, SecretKey, write_private_key};
+use crate::signing::key_file::{Existing, KeyFormat, Readers, SecretKey, write_private_key};
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
 
@@ -44,7 +44,8 @@ pub fn ledger_created(
 /// [`Failure`]; `dir` must be new or empty.
 pub fn lay_out(dir: &Path, origin: &Name, anchors: Vec<PathBuf>, log_key: &SecretKey) -> Result<(), Failure> {
     let (format, origin) = (LAYOUT_VERSION, origin.to_string());
-    prepare(dir, &Config { format, origin, log_key: LOG_KEY_FILE.into(), anchors })?;
+    let (log_key_path, log_key_readers) = (LOG_KEY_FILE.into(), Readers::Owner);
+    prepare(dir, &Config { format, origin, log_key: log_key_path, log_key_readers, anchors })?;
     write_private_key(&dir.join(LOG_KEY_FILE), log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)?;
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::lifecycle::policy::{ReleasePolicy, default_policy};
 use crate::lifecycle::rules::{ApplyError, Submission, apply};
 use crate::lifecycle::state::{NoSource, State};
 use crate::signing::envelope::Envelope;
-use crate::signing::key_file::{SecretKey, read_private_key};
+use crate::signing::key_file::SecretKey;
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
 
@@ -224,5 +224,5 @@ pub fn read_log_key(context: &Context, dir: &Path) -> Result<SecretKey, Failure>
     let config = Config::read(dir)
         .map_err(|error| Failure::from(crate::ledger::opening::OpeningError::from(error)))?;
     let mut ask = || context.passphrase("the log key", LOG_KEY_PASSPHRASE, None);
-    Ok(read_private_key(&config.log_key_path(dir), &mut ask)?)
+    Ok(config.read_log_key(dir, &mut ask)?)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::log::reader::CONFIG_FILE;
+use crate::signing::key_file::{AskPassphrase, KeyFileError, Readers, SecretKey, read_private_key_of};
 use crate::store::disk::{Access, Disk, RealDisk};
 
 /// The version of the directory's layout.
@@ -53,6 +54,9 @@ pub struct Config {
     pub origin: String,
     /// Where the log's private key is; a relative path counts from the ledger's directory.
     pub log_key: PathBuf,
+    /// Who may read it: whoever can, can sign checkpoints (docs/decisions/23).
+    #[serde(default, skip_serializing_if = "Readers::is_owner")]
+    pub log_key_readers: Readers,
     /// Files that get each new checkpoint, on another disk or host; relative as above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub anchors: Vec<PathBuf>,
@@ -111,6 +115,14 @@ impl Config {
     #[must_use]
     pub fn log_key_path(&self, dir: &Path) -> PathBuf {
         dir.join(&self.log_key)
+    }
+
+    /// The log key, for a ledger in `dir`.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn read_log_key(&self, dir: &Path, ask: &mut AskPassphrase<'_>) -> Result<SecretKey, KeyFileError> {
+        read_private_key_of(&self.log_key_path(dir), self.log_key_readers, ask)
     }
 
     /// Where the anchors are, for a ledger in `dir`.

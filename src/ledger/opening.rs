@@ -29,7 +29,7 @@ use crate::log::entry::Entry;
 use crate::log::reader::LOG_DIR;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, open_checkpoint};
 use crate::note::vkey::{VerifierKey, VkeyError};
-use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey, read_private_key};
+use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey};
 use crate::store::anchor::{AnchorError, read_anchor_on, write_anchor_on};
 use crate::store::batch_log::{BatchLog, FrameLocation, Position, StoreError};
 use crate::store::disk::{Disk, RealDisk};
@@ -204,7 +204,7 @@ impl Ledger {
         options: OpenOptions<'_>,
     ) -> Result<Self, OpeningError> {
         let config = Config::read(dir)?;
-        let log_key = read_private_key(&config.log_key_path(dir), options.ask_passphrase)?;
+        let log_key = config.read_log_key(dir, options.ask_passphrase)?;
         let holder = Holder::of_this_process(options.clock.now());
         let lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, options.lock_timeout)?;
         let opened = Opened::open(disk, dir, &config, log_key, roll_size)?;

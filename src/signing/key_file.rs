@@ -22,6 +22,7 @@ use pkcs8::{
     EncodePrivateKey, EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument,
     SubjectPublicKeyInfoRef,
 };
+use serde::{Deserialize, Serialize};
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use zeroize::Zeroizing;
 
@@ -108,6 +109,38 @@ pub enum Existing {
     Keep,
     /// Replace it, whole and at once.
     Replace,
+}
+
+/// Who may read a private key's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readers {
+    /// Its owner alone: mode 0600.
+    #[default]
+    Owner,
+    /// Its owner, and the file's group: mode 0640. Nobody else, and the group does not write it.
+    Group,
+}
+
+impl Readers {
+    /// Says whether it is the owner alone.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        *self == Self::Owner
+    }
+
+    /// The mode that such a file should have.
+    const fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::Group => 0o640,
+        }
+    }
+
+    /// Says whether a file of this mode lets in nobody else. What the owner may do is the owner's affair.
+    const fn admit(self, mode: u32) -> bool {
+        mode & 0o077 & !self.mode() == 0
+    }
 }
 
 /// Why a text holds no key that can be used here.
@@ -203,14 +236,16 @@ pub enum KeyFileError {
         /// The bound, in bytes.
         max: u64,
     },
-    /// A private key that other users of the machine can get at.
-    #[error("{}: other users can get at this private key (mode {mode:04o}); run `chmod 600 {}`",
-        path.display(), shell_word(path))]
+    /// A private key that others than its readers can get at.
+    #[error("{}: other users can get at this private key (mode {mode:04o}); run `chmod {:o} {}`",
+        path.display(), readers.mode(), shell_word(path))]
     TooOpen {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// Who may read it.
+        readers: Readers,
     },
     /// The content is no key that can be used here.
     #[error("{}: {reason}", path.display())]
@@ -235,7 +270,19 @@ pub enum KeyFileError {
 /// # Errors
 /// [`KeyFileError`]: `Read`, `TooLarge`, `TooOpen` (anyone but the owner has a right to it), `Content`.
 pub fn read_private_key(path: &Path, ask: &mut AskPassphrase<'_>) -> Result<SecretKey, KeyFileError> {
-    KeyFile::read(path)?.into_private(ask)
+    read_private_key_of(path, Readers::Owner, ask)
+}
+
+/// As [`read_private_key`], for a key that `readers` may read.
+///
+/// # Errors
+/// As [`read_private_key`].
+pub fn read_private_key_of(
+    path: &Path,
+    readers: Readers,
+    ask: &mut AskPassphrase<'_>,
+) -> Result<SecretKey, KeyFileError> {
+    KeyFile::read(path)?.into_private(readers, ask)
 }
 
 /// Reads a file with one public key. A private key in OpenSSH's format will do: its public part
@@ -347,9 +394,13 @@ impl KeyFile {
         pem_label(&self.text).is_some_and(|label| label.ends_with("PRIVATE KEY"))
     }
 
-    pub(super) fn into_private(self, ask: &mut AskPassphrase<'_>) -> Result<SecretKey, KeyFileError> {
-        if self.is_private() && self.mode & 0o077 != 0 {
-            return Err(KeyFileError::TooOpen { path: self.path, mode: self.mode });
+    pub(super) fn into_private(
+        self,
+        readers: Readers,
+        ask: &mut AskPassphrase<'_>,
+    ) -> Result<SecretKey, KeyFileError> {
+        if self.is_private() && !readers.admit(self.mode) {
+            return Err(KeyFileError::TooOpen { path: self.path, mode: self.mode, readers });
         }
         parse_private_key(&self.text, ask).map_err(|reason| KeyFileError::Content { path: self.path, reason })
     }
@@ -740,6 +791,16 @@ mod tests {
         for mode in [0o600, 0o400, 0o700] {
             let (_directory, path) = write_text(RFC8410_V1, mode);
             read_private_key(&path, &mut nobody).unwrap();
+        }
+        // Where its group may read it, nobody else may, and nobody else may write it.
+        for mode in [0o644, 0o660, 0o650, 0o642, 0o604] {
+            let (_directory, path) = write_text(RFC8410_V1, mode);
+            let error = read_private_key_of(&path, Readers::Group, &mut nobody).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("run `chmod 640 '{}'`", path.display())), "{error}");
+        }
+        for mode in [0o640, 0o600, 0o440] {
+            let (_directory, path) = write_text(RFC8410_V1, mode);
+            read_private_key_of(&path, Readers::Group, &mut nobody).unwrap();
         }
         // A public key file may be as open as it likes: what is wrong with it is something else.
         let (_directory, path) = write_text(RFC8410_PUBLIC, 0o644);

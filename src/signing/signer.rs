@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::agent::{Agent, AgentError};
-use super::key_file::{AskPassphrase, KeyFile, KeyFileError, SecretKey};
+use super::key_file::{AskPassphrase, KeyFile, KeyFileError, Readers, SecretKey};
 use super::public_key::{Fingerprint, ParseFingerprintError, PublicKey, SignatureBytes};
 use super::verify::verify_strict;
 
@@ -66,7 +66,7 @@ impl Signer {
         } else {
             let file = KeyFile::read(Path::new(key))?;
             if file.is_private() {
-                return Ok(Self::from_secret(file.into_private(ask)?));
+                return Ok(Self::from_secret(file.into_private(Readers::Owner, ask)?));
             }
             file.into_public()?.key.fingerprint()
         };

@@ -10,7 +10,7 @@ use rollbook::ledger::receipt::{AppendError, Receipt};
 use rollbook::ledger::writer::ClockTrust;
 use rollbook::lifecycle::refusal::Refusal;
 use rollbook::note::checkpoint::open_checkpoint;
-use rollbook::signing::key_file::{Existing, KeyFormat, SecretKey, write_private_key};
+use rollbook::signing::key_file::{Existing, KeyFormat, Readers, SecretKey, write_private_key};
 use rollbook::store::disk::{Disk, RealDisk};
 use rollbook::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
@@ -294,8 +294,13 @@ fn an_id_that_was_unlawfully_used_again_stays_with_its_first_use() {
 
     let dir = tempfile::tempdir().unwrap();
     forge.write(dir.path());
-    let config =
-        Config { format: 1, origin: forge::ORIGIN.into(), log_key: "log.pem".into(), anchors: Vec::new() };
+    let config = Config {
+        format: 1,
+        origin: forge::ORIGIN.into(),
+        log_key: "log.pem".into(),
+        log_key_readers: Readers::Owner,
+        anchors: Vec::new(),
+    };
     config.write_new(dir.path()).unwrap();
     let log_key = SecretKey::from_seed(&forge.log_key.to_bytes());
     write_private_key(&dir.path().join("log.pem"), &log_key, KeyFormat::Pkcs8, "", None, Existing::Keep)

@@ -6,6 +6,7 @@ use rollbook::ledger::config::Config;
 use rollbook::ledger::create::{CreateError, found, prepare};
 use rollbook::ledger::opening::OpeningError;
 use rollbook::log::reader::{LogReader, ReadError};
+use rollbook::signing::key_file::Readers;
 
 use crate::support::test_ledger::{ORIGIN, TestLedger, Who, contents};
 
@@ -14,6 +15,7 @@ fn config(origin: &str) -> Config {
         format: 1,
         origin: origin.into(),
         log_key: "../log.pem".into(),
+        log_key_readers: Readers::Owner,
         anchors: vec!["../anchor".into()],
     }
 }

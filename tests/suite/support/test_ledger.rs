@@ -32,7 +32,7 @@ use rollbook::merkle::tree::Frontier;
 use rollbook::note::checkpoint::open_checkpoint;
 use rollbook::note::vkey::VerifierKey;
 use rollbook::signing::envelope::{Draft, Envelope};
-use rollbook::signing::key_file::{Existing, KeyFormat, SecretKey, write_private_key};
+use rollbook::signing::key_file::{Existing, KeyFormat, Readers, SecretKey, write_private_key};
 use rollbook::signing::signer::Signer;
 use rollbook::store::disk::{Disk, RealDisk};
 use rollbook::time::{Clock, Timestamp};
@@ -142,7 +142,13 @@ impl TestLedger {
         let dir = root.path().join("ledger");
         let clock = Arc::new(TestClock(AtomicI64::new(FOUNDED_AT_MS)));
         let anchors = anchors.iter().map(|anchor| Path::new("..").join(anchor)).collect();
-        let config = Config { format: 1, origin: ORIGIN.into(), log_key: "../log.pem".into(), anchors };
+        let config = Config {
+            format: 1,
+            origin: ORIGIN.into(),
+            log_key: "../log.pem".into(),
+            log_key_readers: Readers::Owner,
+            anchors,
+        };
         prepare(&dir, &config).unwrap();
         let key_file = root.path().join("log.pem");
         let log_key = Who::LogKey.secret();
