@@ -3,6 +3,7 @@
 //! Readers read `head` first and go no further: what lies beyond is not published. Nothing here is
 //! verified but form; a reader who trusts nobody asks [`crate::verifier`].
 
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -149,7 +150,13 @@ impl LogReader {
     /// # Errors
     /// [`ReadError`]; [`ReadError::Empty`] where nothing was published yet.
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
-        if !dir.join(CONFIG_FILE).exists() && !dir.join(LOG_DIR).is_dir() {
+        // A directory that may not be looked into is not one where nothing stands.
+        let may_be_there = |name| {
+            dir.join(name)
+                .metadata()
+                .map_or_else(|error| error.kind() == ErrorKind::PermissionDenied, |_| true)
+        };
+        if !may_be_there(CONFIG_FILE) && !may_be_there(LOG_DIR) {
             return Err(ReadError::NotALedger { path: dir.to_owned() });
         }
         let source = FileSource::new(&dir.join(LOG_DIR));

@@ -115,7 +115,11 @@ pub enum VerifyError {
 /// [`VerifyError`]; whatever is wrong with the ledger is in the report.
 pub fn verify_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) -> Result<Report, VerifyError> {
     let log_dir = dir.join("log");
-    if !log_dir.is_dir() {
+    // A directory that may not be looked into is not one where nothing stands.
+    let may_be_there = log_dir
+        .metadata()
+        .map_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied, |found| found.is_dir());
+    if !may_be_there {
         return Err(VerifyError::NotALedger { path: dir.to_owned() });
     }
     let published = match read_head(dir) {
