@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::describe;
 use crate::cli::failure::{Failure, KEY_PASSPHRASE, LOG_KEY_PASSPHRASE};
+use crate::cli::rights::follow_directory;
 use crate::ledger::opening::OpenOptions;
 use crate::ledger::writer::{ClockTrust, Ledger};
 use crate::log::reader::LogReader;
@@ -169,6 +170,7 @@ impl Context {
     /// # Errors
     /// It cannot be opened.
     pub fn writer_at(&self, dir: &Path) -> Result<Ledger, Failure> {
+        follow_directory(self, dir)?;
         let lock_timeout =
             Duration::from_millis(u64::try_from(parse_span_ms(&self.global.lock_timeout)?).unwrap_or(0));
         let clock_trust = if self.global.clock_ok { ClockTrust::Vouched } else { ClockTrust::Checked };

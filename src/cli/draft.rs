@@ -10,6 +10,7 @@ use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::init::{found_ledger, read_log_key};
 use crate::cli::record::{append, print_would_be_accepted, try_one, write_file};
+use crate::cli::rights::follow_directory;
 use crate::cli::status::people_of;
 use crate::cli::view::{Until, View};
 use crate::event::body::{Body, Event};
@@ -252,6 +253,7 @@ impl SubmitDraft {
             if self.dry_run {
                 return print_would_be_accepted(context, &event);
             }
+            follow_directory(context, dir)?;
             let log_key = read_log_key(context, dir)?;
             return found_ledger(context, dir, &log_key, &event, envelope);
         }

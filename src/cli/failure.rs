@@ -1,6 +1,7 @@
 //! How a command ends when it doesn't end well: a sentence, a hint, an exit code.
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 
 use serde_json::json;
 
@@ -282,6 +283,10 @@ impl From<OpeningError> for Failure {
             E::Config(crate::ledger::config::ConfigError::NotALedger { .. }) => {
                 Some("name one with --ledger DIR or ROLLBOOK_LEDGER; make one with `rollbook init`".into())
             }
+            E::LogKey(KeyFileError::Read { error, .. }) if error.kind() == ErrorKind::PermissionDenied => Some(
+                "whoever may read the log key records: hand them a draft (--draft FILE), and they run `rollbook draft submit FILE`"
+                    .into(),
+            ),
             E::LogKey(error) => key_advice(error, LOG_KEY_PASSPHRASE)
                 .filter(|_| !matches!(error, KeyFileError::Read { .. }))
                 .or_else(|| {
@@ -294,9 +299,10 @@ impl From<OpeningError> for Failure {
             E::Scan(ScanError::Damage(_)) => {
                 Some("it opens for reading only; `rollbook verify` tells what is damaged".into())
             }
-            E::Lock(LockError::Held { .. }) => {
-                Some("wait for it, or allow more time with --lock-timeout 60s".into())
+            E::Lock(LockError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                Some("whoever records writes in all of the ledger's directory: see who may with `ls -l`".into())
             }
+            E::Lock(LockError::Held { .. }) => Some("wait for it, or allow more time with --lock-timeout 60s".into()),
             E::Shorter { .. } | E::AnchorDisagrees { .. } => Some(
                 "put the newest copy of log/ back; `rollbook verify` tells how far this one reaches".into(),
             ),

@@ -13,6 +13,7 @@ use crate::cli::record::{
     RecordArgs, exists_already, header, print_receipt, print_would_be_accepted, public_half, sign,
     write_draft,
 };
+use crate::cli::rights::follow_directory;
 use crate::event::authority::{NamedKey, Policy};
 use crate::event::body::{Body, Event};
 use crate::event::text::Name;
@@ -89,6 +90,7 @@ impl Init {
             return Err(exists_already(file));
         }
         let anchors = self.anchor.iter().map(|path| anchor(path)).collect::<Result<_, _>>()?;
+        follow_directory(context, &dir)?;
         lay_out(&dir, &self.origin, anchors, &log_key)?;
         match &self.record.draft {
             Some(file) => write_draft(context, &event, &signers, file, self.record.force),

@@ -30,6 +30,7 @@ pub mod promote;
 pub mod record;
 pub mod register;
 pub mod retire;
+pub mod rights;
 pub mod rollback;
 pub mod show;
 pub mod status;
