@@ -12,9 +12,10 @@ use crate::lifecycle::refusal::Refusal;
 use crate::linkage::git::GitError;
 use crate::linkage::model::ModelError;
 use crate::log::reader::ReadError;
+use crate::signing::agent::AgentError;
 use crate::signing::envelope::{DraftError, DsseError, EnvelopeError};
 use crate::signing::key_file::{KeyFileError, KeyTextError};
-use crate::signing::signer::OpenSignerError;
+use crate::signing::signer::{OpenSignerError, SignError};
 use crate::store::head::HeadError;
 use crate::store::lock::LockError;
 use crate::store::scan::ScanError;
@@ -185,6 +186,10 @@ fn plain_advice(refusal: &Refusal) -> Option<&'static str> {
     })
 }
 
+/// What helps whoever has only keys of other kinds.
+const ED25519_ADVICE: &str =
+    "make an Ed25519 key with `rollbook key new FILE` or `ssh-keygen -t ed25519`, and have it granted";
+
 /// What helps when a key cannot be used; `variable` may hold its passphrase.
 fn key_advice(error: &KeyFileError, variable: &str) -> Option<String> {
     let KeyFileError::Content { path, reason } = error else {
@@ -199,6 +204,7 @@ fn key_advice(error: &KeyFileError, variable: &str) -> Option<String> {
             let file = if variable == KEY_PASSPHRASE { ", or name a --passphrase-file" } else { "" };
             Some(format!("set {variable}{file}"))
         }
+        KeyTextError::OtherAlgorithm { .. } => Some(ED25519_ADVICE.into()),
         KeyTextError::NotPublic => Some(format!("give the public half, as in {}.pub", path.display())),
         _ => None,
     }
@@ -385,10 +391,28 @@ impl From<OpenSignerError> for Failure {
     fn from(error: OpenSignerError) -> Self {
         match error {
             OpenSignerError::File(error) => error.into(),
+            OpenSignerError::Agent(AgentError::OtherAlgorithm { .. }) => {
+                Self::new(Exit::Usage, "agent", &error).hint(ED25519_ADVICE)
+            }
             OpenSignerError::Agent(_) => Self::new(Exit::Usage, "agent", &error)
                 .hint("give the private key's file, or have the agent hold it: `ssh-add FILE`"),
             OpenSignerError::Fingerprint(_) => Self::new(Exit::Usage, "key", &error)
                 .hint("see it with `rollbook key show FILE`, or `ssh-add -l`"),
+        }
+    }
+}
+
+impl From<DraftError> for Failure {
+    fn from(error: DraftError) -> Self {
+        let failure = Self::new(Exit::Usage, "draft", &error);
+        match error {
+            DraftError::Sign(SignError::Agent(AgentError::Refused { .. })) => {
+                failure.hint("say yes when the agent asks, or unlock it: `ssh-add -X`")
+            }
+            DraftError::Sign(SignError::Agent(AgentError::NotHeld { .. })) => {
+                failure.hint("have the agent hold the key: `ssh-add FILE`")
+            }
+            _ => failure,
         }
     }
 }
@@ -416,7 +440,6 @@ macro_rules! usage_errors {
 }
 
 usage_errors! {
-    DraftError = "draft",
     DsseError = "draft",
     EnvelopeError = "draft",
     crate::event::text::TextError = "text",

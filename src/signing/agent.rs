@@ -85,6 +85,14 @@ pub enum AgentError {
         /// The key.
         key: Fingerprint,
     },
+    /// The agent holds the key, and it is for another algorithm.
+    #[error("the ssh-agent holds {wanted} as a key for {algorithm}; only Ed25519 is used here")]
+    OtherAlgorithm {
+        /// The key wanted.
+        wanted: Fingerprint,
+        /// What the agent calls it.
+        algorithm: String,
+    },
     /// The agent does not hold the key.
     #[error("the ssh-agent does not hold {wanted}; it holds {}", list(held))]
     NotHeld {
@@ -107,12 +115,7 @@ impl Agent {
     /// # Errors
     /// [`AgentError`], `Refused` and `NotHeld` excepted.
     pub fn identities(&self) -> Result<Vec<Identity>, AgentError> {
-        let answer = self.exchange(&[REQUEST_IDENTITIES], LIST_TIMEOUT)?;
-        match answer.split_first() {
-            Some((&IDENTITIES_ANSWER, mut body)) => take_identities(&mut body)
-                .ok_or(AgentError::Protocol { reason: "the list of keys is malformed" }),
-            _ => Err(AgentError::Protocol { reason: "a list of keys was expected" }),
-        }
+        Ok(self.held_keys()?.into_iter().filter_map(HeldKey::into_identity).collect())
     }
 
     /// The key with this fingerprint.
@@ -120,12 +123,25 @@ impl Agent {
     /// # Errors
     /// [`AgentError`]: `NotHeld` names the keys that are there.
     pub fn find(&self, fingerprint: &Fingerprint) -> Result<PublicKey, AgentError> {
-        let identities = self.identities()?;
-        let found = identities.iter().find(|identity| identity.key.fingerprint() == *fingerprint);
-        found.map(|identity| identity.key).ok_or_else(|| AgentError::NotHeld {
-            wanted: *fingerprint,
-            held: identities.iter().map(|identity| identity.key.fingerprint()).collect(),
-        })
+        let (wanted, keys) = (*fingerprint, self.held_keys()?);
+        if let Some(held) = keys.iter().find(|held| Fingerprint::of_wire(&held.wire) == wanted) {
+            let algorithm = held.algorithm();
+            return PublicKey::from_ssh_wire(&held.wire)
+                .ok_or(AgentError::OtherAlgorithm { wanted, algorithm });
+        }
+        let held =
+            keys.into_iter().filter_map(HeldKey::into_identity).map(|it| it.key.fingerprint()).collect();
+        Err(AgentError::NotHeld { wanted, held })
+    }
+
+    /// All keys that the agent holds, of whatever algorithm.
+    fn held_keys(&self) -> Result<Vec<HeldKey>, AgentError> {
+        let answer = self.exchange(&[REQUEST_IDENTITIES], LIST_TIMEOUT)?;
+        match answer.split_first() {
+            Some((&IDENTITIES_ANSWER, mut body)) => take_held_keys(&mut body)
+                .ok_or(AgentError::Protocol { reason: "the list of keys is malformed" }),
+            _ => Err(AgentError::Protocol { reason: "a list of keys was expected" }),
+        }
     }
 
     /// Has the agent sign `message` as it is. The signature is not checked here.
@@ -185,18 +201,35 @@ impl Agent {
     }
 }
 
-/// Reads `u32 count`, then for each key its wire form and its comment; nothing may follow.
-fn take_identities(body: &mut &[u8]) -> Option<Vec<Identity>> {
-    let count = take_ssh_u32(body)?;
-    let mut identities = Vec::new();
-    for _ in 0..count {
-        let wire = take_ssh_string(body)?;
-        let comment = take_ssh_string(body)?;
-        if let Some(key) = PublicKey::from_ssh_wire(wire) {
-            identities.push(Identity { key, comment: String::from_utf8_lossy(comment).into_owned() });
-        }
+/// A key as the agent lists it: its wire form, and its comment.
+struct HeldKey {
+    wire: Vec<u8>,
+    comment: Vec<u8>,
+}
+
+impl HeldKey {
+    /// None where it is no Ed25519 key.
+    fn into_identity(self) -> Option<Identity> {
+        let key = PublicKey::from_ssh_wire(&self.wire)?;
+        Some(Identity { key, comment: String::from_utf8_lossy(&self.comment).into_owned() })
     }
-    body.is_empty().then_some(identities)
+
+    /// The name that the wire form begins with.
+    fn algorithm(&self) -> String {
+        let name = take_ssh_string(&mut self.wire.as_slice()).unwrap_or_default();
+        String::from_utf8_lossy(name).escape_default().to_string()
+    }
+}
+
+/// Reads `u32 count`, then for each key its wire form and its comment; nothing may follow.
+fn take_held_keys(body: &mut &[u8]) -> Option<Vec<HeldKey>> {
+    let count = take_ssh_u32(body)?;
+    let mut keys = Vec::new();
+    for _ in 0..count {
+        let (wire, comment) = (take_ssh_string(body)?.to_vec(), take_ssh_string(body)?.to_vec());
+        keys.push(HeldKey { wire, comment });
+    }
+    body.is_empty().then_some(keys)
 }
 
 /// Reads an SSH signature blob: the format's name and the 64 bytes, each an SSH string.
@@ -210,7 +243,8 @@ fn take_signature(mut body: &[u8]) -> Option<SignatureBytes> {
 
 fn list(held: &[Fingerprint]) -> String {
     if held.is_empty() {
-        return "no Ed25519 key (add one with `ssh-add FILE`)".into();
+        return "no Ed25519 key (add one with `ssh-add FILE`; a locked agent shows none: `ssh-add -X`)"
+            .into();
     }
     held.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -317,7 +351,7 @@ mod tests {
         }
         let (_directory, agent, _served) = serve(vec![identities_answer(&[])]);
         let error = agent.find(&key.fingerprint()).unwrap_err().to_string();
-        assert!(error.ends_with("it holds no Ed25519 key (add one with `ssh-add FILE`)"), "{error}");
+        assert!(error.contains("it holds no Ed25519 key (add one with `ssh-add FILE`;"), "{error}");
     }
 
     #[test]

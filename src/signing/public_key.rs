@@ -37,7 +37,7 @@ impl PublicKey {
     /// The name by which OpenSSH knows this key: SHA-256 of its wire form.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(*Hash::of(&self.to_ssh_wire()).as_bytes())
+        Fingerprint::of_wire(&self.to_ssh_wire())
     }
 
     /// One line as in `id_ed25519.pub`, without a line end: `ssh-ed25519 AAAA… comment`. Control
@@ -87,6 +87,13 @@ impl Serialize for PublicKey {
 /// A key's name in OpenSSH: SHA-256 of the wire form, shown as `SHA256:` and unpadded base64.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of a key of whatever algorithm, by its wire form.
+    pub(super) fn of_wire(wire: &[u8]) -> Self {
+        Self(*Hash::of(wire).as_bytes())
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
