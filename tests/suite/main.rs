@@ -31,6 +31,7 @@ mod note_oracles;
 mod real_full_disk;
 mod real_git;
 mod real_keys;
+mod real_signers;
 mod real_users;
 mod rule_table;
 mod store_kill;

@@ -3,13 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "whatever goes wrong in a test's own preparations fails it")]
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
-use rollbook::signing::agent::{Agent, AgentError};
+use rollbook::signing::agent::AgentError;
 use rollbook::signing::key_file::{
     Existing, KeyFileError, KeyFormat, KeyTextError, SecretKey, read_private_key, read_public_key,
     write_private_key,
@@ -17,6 +16,8 @@ use rollbook::signing::key_file::{
 use rollbook::signing::signer::{OpenSignerError, SignError, Signer};
 use rollbook::signing::verify::verify_strict;
 use zeroize::Zeroizing;
+
+use super::support::agent::RunningAgent;
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of an asker")]
 fn nobody() -> io::Result<Option<Zeroizing<String>>> {
@@ -173,51 +174,6 @@ fn files_written_here_open_in_openssl_and_ssh_keygen() {
     }
 }
 
-/// An `ssh-agent` of our own, killed when the test ends.
-struct RunningAgent {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl RunningAgent {
-    fn start(directory: &Path) -> Self {
-        let socket = directory.join("agent.sock");
-        let child = Command::new("ssh-agent")
-            .args(["-D", "-a"])
-            .arg(&socket)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run ssh-agent: {error}"));
-        let running = Self { child, socket };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Agent::new(&running.socket).identities().is_err() {
-            assert!(Instant::now() < deadline, "ssh-agent doesn't come up");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        running
-    }
-
-    fn ssh_add(&self, args: &[&str], stdin: &str) {
-        let mut child = Command::new("ssh-add")
-            .args(args)
-            .env("SSH_AUTH_SOCK", &self.socket)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run ssh-add: {error}"));
-        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success(), "ssh-add {args:?}");
-    }
-}
-
-impl Drop for RunningAgent {
-    fn drop(&mut self) {
-        // Both fail only where it is gone already.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
 #[test]
 #[ignore = "needs ssh-keygen, ssh-agent and openssl"]
 fn real_agent_signs_until_the_key_is_removed() {
@@ -234,8 +190,8 @@ fn real_agent_signs_until_the_key_is_removed() {
     let open = |spec: &str| Signer::open(spec, Some(&agent.socket), &mut nobody);
 
     // Not held: the error lists what is.
-    agent.ssh_add(&["-q", &other], "");
-    agent.ssh_add(&["-q", &ecdsa], "");
+    agent.ssh_add(&["-q", &other]);
+    agent.ssh_add(&["-q", &ecdsa]);
     let held = read_public_key(Path::new(&other)).unwrap().key.fingerprint();
     match open(&public) {
         Err(OpenSignerError::Agent(AgentError::NotHeld { wanted, held: listed })) => {
@@ -245,7 +201,7 @@ fn real_agent_signs_until_the_key_is_removed() {
     }
 
     // Held: by public key file, by fingerprint, and the same signature as from the file itself.
-    agent.ssh_add(&["-q", &private], "");
+    agent.ssh_add(&["-q", &private]);
     let expected = Signer::open(&private, None, &mut nobody).unwrap().sign(b"message").unwrap();
     for spec in [&public, &fingerprint] {
         let signer = open(spec).unwrap();
@@ -259,7 +215,7 @@ fn real_agent_signs_until_the_key_is_removed() {
 
     // Removed between opening and signing.
     let signer = open(&public).unwrap();
-    agent.ssh_add(&["-q", "-d", &public], "");
+    agent.ssh_add(&["-q", "-d", &public]);
     let error = signer.sign(b"message").unwrap_err();
     assert!(matches!(error, SignError::Agent(AgentError::NotHeld { .. })), "{error}");
 

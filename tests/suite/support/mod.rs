@@ -2,6 +2,7 @@
 //! and events with sensible defaults, a log writer that checks no rule,
 //! a ledger on a disk that fails when told, and a desk to work the program at.
 
+pub(crate) mod agent;
 pub(crate) mod crash_disk;
 pub(crate) mod desk;
 pub(crate) mod disk;
