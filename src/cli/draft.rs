@@ -1,5 +1,6 @@
 //! `rollbook draft`: show, sign, submit.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -25,6 +26,8 @@ use crate::time::Timestamp;
 
 /// No draft is larger than this: an event, 16 signatures, and base64 around them.
 const DRAFT_BYTES_MAX: u64 = 256 * 1024;
+/// What stands for stdin: a draft goes to another user's program without that user reading its file.
+const STDIN: &str = "-";
 
 /// Sign together: show, sign and submit an event that somebody drafted.
 #[derive(Debug, Subcommand)]
@@ -55,7 +58,7 @@ impl DraftCommand {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ShowDraft {
-    /// The draft (DSSE JSON)
+    /// The draft (DSSE JSON); - for stdin
     pub file: PathBuf,
 }
 
@@ -77,7 +80,7 @@ pub struct SignDraft {
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct SubmitDraft {
-    /// The draft (DSSE JSON)
+    /// The draft (DSSE JSON); - for stdin
     pub file: PathBuf,
     /// Say whether it would be accepted; record nothing
     #[arg(long)]
@@ -86,10 +89,16 @@ pub struct SubmitDraft {
 
 fn read_draft(file: &Path) -> Result<(Draft, Event), Failure> {
     let failed = |error: std::io::Error| Failure::input(file, &error);
-    if std::fs::metadata(file).map_err(failed)?.len() > DRAFT_BYTES_MAX {
+    let source: Box<dyn Read> = if file == Path::new(STDIN) {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(file).map_err(failed)?)
+    };
+    let mut json = Vec::new();
+    let read = source.take(DRAFT_BYTES_MAX + 1).read_to_end(&mut json).map_err(failed)?;
+    if read as u64 > DRAFT_BYTES_MAX {
         return Err(Failure::usage(format!("{} is too large for a draft", file.display())));
     }
-    let json = std::fs::read(file).map_err(failed)?;
     let draft = Draft::from_dsse_json(&json).map_err(|error| {
         Failure::usage(format!("{}: {error}", file.display()))
             .hint("ask for the draft again, or draft the event anew with --draft FILE")
@@ -220,6 +229,9 @@ impl Place {
 
 impl SignDraft {
     fn run(self, context: &Context) -> Result<(), Failure> {
+        if self.file == Path::new(STDIN) {
+            return Err(Failure::usage("a draft is signed in its file").hint("name the file"));
+        }
         let (mut draft, event) = read_draft(&self.file)?;
         let signers = context.signers()?;
         if signers.is_empty() {

@@ -1,6 +1,6 @@
 //! Several hands: drafts that go round, retries that are recognised, trials that record nothing.
 
-use super::support::desk::Desk;
+use super::support::desk::{Answer, Desk};
 
 const TWO_SIGNERS: &str = "schema = 1\nadministrators.threshold = 1\nsigners.promote = 2\n\
      [[environment]]\nname = \"staging\"\n";
@@ -64,6 +64,24 @@ fn a_promotion_that_needs_two_says_who_is_missing() {
     assert_eq!(entry["signatures"].as_array().unwrap().len(), 2);
     assert!(desk.done("show 10").contains("approved by carl with key SHA256:"));
     desk.done(&format!("--key dora.key --key carl.key {} ", promote.replace("1.0.0", "1.1.0")));
+}
+
+#[test]
+fn a_draft_is_shown_and_submitted_from_stdin_and_not_signed_there() {
+    let desk = Desk::with_releases();
+    desk.done("--key dora.key note 1 x --draft draft.json");
+    let from_file = |line: &str| {
+        let file = std::fs::File::open(desk.path("draft.json")).unwrap();
+        Answer::from(desk.command(line).stdin(file).output().unwrap())
+    };
+    assert_eq!(from_file("draft show -").stdout, desk.done("draft show draft.json"));
+    desk.refused("--key carl.key draft sign -", 2, &["a draft is signed in its file", "hint: name the file"]);
+    assert!(from_file("draft submit -").stdout.starts_with("recorded as entry 6"));
+    assert!(from_file("draft submit -").stdout.starts_with("already recorded as entry 6"));
+    desk.refused("draft submit -", 2, &["-: this is not a DSSE envelope", "hint: ask for the draft again"]);
+    desk.write("draft.json", vec![b' '; 300 << 10]);
+    assert!(from_file("draft submit -").stderr.contains("- is too large for a draft"));
+    desk.refused("draft submit draft.json", 2, &["draft.json is too large for a draft"]);
 }
 
 #[test]

@@ -256,6 +256,14 @@ fn a_service_account_submits_what_people_signed() {
     host.refused(BEA, "--key key note 0 x", 2, &["Permission denied", "hint: whoever may read the log key"]);
     host.quietly(BEA, 0o022, &format!("--key key note 0 x --draft {draft}"));
     host.quietly(ANN, 0o077, &format!("draft submit {draft}"));
+    // A draft that only its author can read goes through a pipe.
+    host.quietly(BEA, 0o077, "--key key note 0 y --draft private.json");
+    host.refused(ANN, "draft submit ../61002/private.json", 2, &["private.json: Permission denied"]);
+    let program = host.desk.path("rollbook").display().to_string();
+    let mut submit = host.command(ANN, 0o077, &[&program, "draft", "submit", "-"]);
+    submit.stdin(std::fs::File::open(host.desk.path("61002/private.json")).unwrap());
+    let answer = Answer::from(submit.output().unwrap());
+    assert!(answer.code == Some(0) && answer.stdout.starts_with("recorded as entry 3"), "{answer:?}");
     host.quietly(AUDITOR, 0o022, "verify --trust ../ledger/trust.toml");
     host.desk.chmod("ledger/log.pem", 0o644);
     host.refused(ANN, &format!("draft submit {draft}"), 2, &["(mode 0644); run `chmod 600"]);
