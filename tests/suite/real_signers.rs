@@ -205,8 +205,10 @@ fn keys_of_every_kind_sign_one_event_together() {
     let bench = Bench::new();
     let names: Vec<String> = (0..Kind::ALL.len()).map(|number| format!("k{number}")).collect();
     let specs: Vec<String> = names.iter().zip(Kind::ALL).map(|(name, kind)| bench.key(kind, name)).collect();
-    let keys: String = specs.iter().map(|spec| format!("--key {spec} ")).collect();
-    let admins: String = names.iter().map(|name| format!("--admin {name}={name}.pub ")).collect();
+    let keys: Vec<_> = specs.iter().map(|spec| format!("--key {spec}")).collect();
+    let keys = keys.join(" ");
+    let admins: Vec<_> = names.iter().map(|name| format!("--admin {name}={name}.pub")).collect();
+    let admins = admins.join(" ");
     let route = RIGHT[0];
     bench.done(route, &format!("{keys} init --origin o.example.org {admins} --threshold 7"));
     bench.key(Kind::Ssh, "dora");
