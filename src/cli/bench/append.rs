@@ -49,7 +49,7 @@ impl Append {
         let mut measuring = Measuring { context, filler, bare, ledger: bed.path("filled/ledger") };
         let mut figures = Vec::new();
         let single = measuring.one_at_a_time(appends, &mut figures)?;
-        figures.push(measuring.from_threads(appends, single)?);
+        figures.push(measuring.threads_at_once(appends, single)?);
         for batch in BATCHES {
             measuring.in_batches(batch, appends / 20, &mut figures)?;
         }
@@ -86,7 +86,7 @@ impl Measuring<'_> {
         Ok(each)
     }
 
-    fn from_threads(&mut self, count: usize, single: f64) -> Result<Figure, Failure> {
+    fn threads_at_once(&mut self, count: usize, single: f64) -> Result<Figure, Failure> {
         let envelopes = self.filler.crew.notes(count * THREADS, self.context.now())?;
         let ledger = &self.filler.ledger;
         let began = Instant::now();
