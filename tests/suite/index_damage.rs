@@ -139,7 +139,7 @@ fn files_that_are_cut_zeroed_or_flipped() {
             });
             if at < whole.len() {
                 bench.tries(&format!("{shown}, flipped"), |index| {
-                    change(&path(index), |bytes| bytes[at] ^= 0x20)
+                    change(&path(index), |bytes| bytes[at] ^= 0x20);
                 });
             }
         }
@@ -219,14 +219,13 @@ fn parts_of_an_older_index_or_of_another_ledgers() {
 #[test]
 fn what_stands_where_the_index_belongs_is_named() {
     let bench = Bench::new();
-    let shapes: [(&str, fn(&Path)); 2] = [
-        ("a file", |index| fs::write(index, "no directory").unwrap()),
-        ("a link to nothing", |index| symlink("nowhere/at/all", index).unwrap()),
-    ];
-    for (what, make) in shapes {
+    for what in ["a file", "a link to nothing"] {
         bench.test.restore(&bench.whole, ".");
         fs::remove_dir_all(bench.index()).unwrap();
-        make(&bench.index());
+        match what {
+            "a file" => fs::write(bench.index(), "no directory").unwrap(),
+            _ => symlink("nowhere/at/all", bench.index()).unwrap(),
+        }
         let log = fs::read(bench.test.log_file()).unwrap();
         match bench.test.try_open() {
             Ok(ledger) => assert_eq!(facts(&ledger, &VERSIONS), bench.expected, "{what}"),

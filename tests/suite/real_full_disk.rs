@@ -136,10 +136,10 @@ fn retries(desk: &Desk, number: usize, failed: &Answer) {
 fn a_full_disk_is_told_by_the_program_and_survived() {
     for left in [0, 3_000, 20_000, 100_000] {
         let desk = desk();
-        let disk = SmallDisk::mount(desk.path("small"));
+        let small = SmallDisk::mount(desk.path("small"));
         found(&desk);
         desk.done(&note(0));
-        disk.fill(left);
+        small.fill(left);
         let (number, failed) = record_until_full(1, |line| desk.command(line).output().unwrap());
         let failed = Answer::from(failed);
         is_told(&failed, "No space left on device", "room");
@@ -150,7 +150,7 @@ fn a_full_disk_is_told_by_the_program_and_survived() {
         }
         assert!(desk.records().len() <= files + 1, "each try leaves a file: {:?}", desk.records().keys());
         reads_and_verifies(&desk, number);
-        disk.make_room();
+        small.make_room();
         retries(&desk, number, &failed);
     }
 }
@@ -160,15 +160,15 @@ fn a_full_disk_is_told_by_the_program_and_survived() {
 fn founding_on_a_full_disk_leaves_a_directory_to_remove() {
     for left in [0, 4_096, 8_192, 12_288, 16_384, 20_480, 24_576, 28_672] {
         let desk = desk();
-        let disk = SmallDisk::mount(desk.path("small"));
-        disk.fill(left);
+        let small = SmallDisk::mount(desk.path("small"));
+        small.fill(left);
         let init = "--ledger small/ledger --key alice.key init --origin example.org/small --admin alice=alice.key.pub";
         let answer = desk.run(init);
         if answer.code != Some(0) {
             is_told(&answer, "No space left on device", "make room");
             let _ = std::fs::remove_dir_all(desk.path("small/ledger"));
         }
-        disk.make_room();
+        small.make_room();
         if answer.code != Some(0) {
             desk.done(init);
         }
@@ -269,10 +269,10 @@ fn a_full_disk_is_told_by_the_library_and_survived() {
         let test = &moved.test;
         let ledger = moved.open().unwrap();
         moved.disk.fill(left);
-        let text = "y".repeat(2_000);
+        let long = "y".repeat(2_000);
         let mut recorded = Vec::new();
         let (envelope, error) = loop {
-            let envelope = test.note(&text);
+            let envelope = test.note(&long);
             match ledger.append(envelope.clone()) {
                 Ok(receipt) => recorded.push((envelope, receipt)),
                 Err(error) => break (envelope, error),

@@ -291,14 +291,13 @@ impl State {
                 (Part::Nothing, no_space())
             }
             None => (Part::All, Ok(())),
-            Some(Fault::Fails) => (Part::Nothing, error()),
+            Some(Fault::Fails | Fault::PagesDropped | Fault::PagesEvicted) => (Part::Nothing, error()),
             Some(Fault::Short) => (Part::Half, error()),
             Some(Fault::DoneAndFails) => (Part::All, error()),
             Some(Fault::Full) => {
                 self.full = true;
                 (if kind == Kind::Write { Part::Half } else { Part::Nothing }, no_space())
             }
-            Some(Fault::PagesDropped | Fault::PagesEvicted) => (Part::Nothing, error()),
             Some(Fault::Crash) => {
                 self.crashed = true;
                 (Part::Nothing, error())
@@ -478,24 +477,23 @@ impl Inode {
         let half = (old + gained / 2).min(written.len());
         let overwritten = old.min(written.len());
         match survival {
-            Survival::Nothing => self.durable.clone(),
             Survival::Lengths => {
                 let mut bytes = self.durable.clone();
                 bytes.resize(self.seen.len(), 0);
                 bytes
             }
             Survival::FirstHalf if gained > 0 => [&self.durable[..], &written[old..half]].concat(),
-            Survival::FirstHalf => self.durable.clone(),
+            Survival::Nothing | Survival::FirstHalf => self.durable.clone(),
             Survival::LastHalf => {
                 written[overwritten..half].fill(0);
                 written
             }
-            Survival::Coin(_) => self.tossed(written, coin),
+            Survival::Coin(_) => self.tossed(&written, coin),
             _ => written,
         }
     }
 
-    fn tossed(&self, written: Vec<u8>, coin: &mut Coin) -> Vec<u8> {
+    fn tossed(&self, written: &[u8], coin: &mut Coin) -> Vec<u8> {
         if self.dirty.is_empty() && self.seen.len() == self.durable.len() {
             return self.durable.clone();
         }
