@@ -171,20 +171,30 @@ impl Context {
     /// It cannot be opened.
     pub fn writer_at(&self, dir: &Path) -> Result<Ledger, Failure> {
         follow_directory(self, dir)?;
+        let ledger = self.with_open_options(|options| Ok(Ledger::open(dir, options)?))?;
+        self.tell(format_args!("ledger: {}, {} entries", dir.display(), ledger.size()));
+        self.warn_all(&ledger);
+        Ok(ledger)
+    }
+
+    /// Calls `open` with how a ledger is opened for writing here.
+    ///
+    /// # Errors
+    /// The lock timeout is no time, or what `open` ends in.
+    pub fn with_open_options<T>(
+        &self,
+        open: impl FnOnce(OpenOptions<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let lock_timeout =
             Duration::from_millis(u64::try_from(parse_span_ms(&self.global.lock_timeout)?).unwrap_or(0));
         let clock_trust = if self.global.clock_ok { ClockTrust::Vouched } else { ClockTrust::Checked };
         let mut ask = || self.passphrase("the log key", LOG_KEY_PASSPHRASE, None);
-        let options = OpenOptions {
+        open(OpenOptions {
             lock_timeout,
             clock: Arc::clone(&self.clock),
             clock_trust,
             ask_passphrase: &mut ask,
-        };
-        let ledger = Ledger::open(dir, options)?;
-        self.tell(format_args!("ledger: {}, {} entries", dir.display(), ledger.size()));
-        self.warn_all(&ledger);
-        Ok(ledger)
+        })
     }
 
     /// Tells on stderr what went wrong beside appends.

@@ -19,6 +19,7 @@ pub mod describe;
 pub mod draft;
 pub mod failure;
 pub mod founding;
+pub mod index;
 pub mod infra;
 pub mod init;
 pub mod key;
@@ -88,6 +89,8 @@ enum Command {
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
+    #[command(subcommand)]
+    Index(index::Index),
     #[command(subcommand)]
     Bench(bench::Bench),
 }
@@ -177,6 +180,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
+        Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
     }
 }

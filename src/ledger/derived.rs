@@ -30,7 +30,8 @@ use crate::time::{DAY_MS, Timestamp};
 
 /// The version of the rows' layout; another one is rebuilt.
 const LAYOUT: u32 = 2;
-const REACH_KEY: &[u8] = b"reach";
+/// Not below [`ROW_PREFIX`].
+const REACH_KEY: &[u8] = b"how far";
 const ROW_PREFIX: u8 = b'r';
 
 /// How far the index reaches: the log up to one frame's end.
@@ -123,27 +124,34 @@ impl Derived {
     /// # Errors
     /// [`IndexError`]; then [`Derived::create`] makes a new one.
     pub fn open(dir: &Path) -> Result<Self, IndexError> {
-        let index = dir.join(INDEX_DIR);
-        let rows = Rows::open(&index)?;
-        let mut offsets = Offsets::open(&index)?;
+        Self::open_at(&dir.join(INDEX_DIR), &dir.join(LOG_DIR))
+    }
+
+    /// Opens an index that stands elsewhere, over the log in the directory `log`.
+    ///
+    /// # Errors
+    /// As [`Derived::open`].
+    pub fn open_at(index: &Path, log: &Path) -> Result<Self, IndexError> {
+        let rows = Rows::open(index)?;
+        let mut offsets = Offsets::open(index)?;
         let (reach, ids) = match rows.get(REACH_KEY)? {
             // Rows that nothing dates are left from something: on them entry 0 would be refused.
             None if !rows.scan_prefix(&[])?.is_empty() => {
                 return Err(damaged("the row that says how far it reaches is missing"));
             }
-            None => (Reach::start(), Ids::create(&index)?),
+            None => (Reach::start(), Ids::create(index)?),
             Some(bytes) => {
                 let row = codec::decode::<ReachRow>(&bytes).ok().and_then(ReachRow::into_parts);
                 let (reach, ids) =
                     row.ok_or_else(|| damaged("the row that says how far it reaches cannot be read"))?;
-                (reach, Ids::open(&index, &ids)?)
+                (reach, Ids::open(index, &ids)?)
             }
         };
         if offsets.entries() < reach.tree.size() {
             return Err(damaged("offsets are missing"));
         }
         offsets.truncate(reach.tree.size())?;
-        let log = FileSource::new(&dir.join(LOG_DIR));
+        let log = FileSource::new(log);
         let flushed = reach.tree.size();
         Ok(Self { rows: Some(rows), offsets, ids, log, reach, flushed, pending: BTreeMap::new() })
     }
@@ -227,6 +235,38 @@ impl Derived {
     /// [`IndexError`].
     pub fn flush_beyond(&mut self, lag: u64) -> Result<(), IndexError> {
         if self.reach.tree.size() - self.flushed > lag { self.flush() } else { Ok(()) }
+    }
+
+    /// Where this index and `other`, of the same log, say different things; none where they agree.
+    ///
+    /// # Errors
+    /// [`IndexError`]: one of the two cannot be read.
+    pub fn difference(&mut self, other: &mut Self) -> Result<Option<String>, IndexError> {
+        self.flush()?;
+        other.flush()?;
+        if self.reach != other.reach {
+            return Ok(Some("it was built for another state of the log".into()));
+        }
+        let (rows, others) =
+            (self.rows()?.scan_prefix(&[ROW_PREFIX])?, other.rows()?.scan_prefix(&[ROW_PREFIX])?);
+        if rows != others {
+            let differing = rows.iter().zip(&others).find(|(row, other)| row != other);
+            let key = differing.map(|(row, _)| hex::encode(&row.0));
+            return Ok(Some(key.map_or_else(
+                || format!("it has {} rows, and the log makes {}", rows.len(), others.len()),
+                |key| format!("the row {key} is not what the log makes"),
+            )));
+        }
+        for index in 0..self.reach.tree.size() {
+            if self.offsets.read(index)? != other.offsets.read(index)? {
+                return Ok(Some(format!("the offset of entry {index} is wrong")));
+            }
+            let id = self.event(index)?.1.header.event_id;
+            if self.event_id(&id)? != other.event_id(&id)? {
+                return Ok(Some(format!("the event id of entry {index} is not rightly known")));
+            }
+        }
+        Ok(None)
     }
 
     /// How much waits for [`Derived::flush`] in memory, in rows and event ids.

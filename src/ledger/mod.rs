@@ -10,4 +10,5 @@ pub mod derived;
 pub mod opening;
 mod queue;
 pub mod receipt;
+pub mod upkeep;
 pub mod writer;

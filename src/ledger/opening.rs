@@ -31,7 +31,7 @@ use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, op
 use crate::note::vkey::{VerifierKey, VkeyError};
 use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey};
 use crate::store::anchor::{AnchorError, read_anchor_on, write_anchor_on};
-use crate::store::batch_log::{BatchLog, FrameLocation, Position, StoreError};
+use crate::store::batch_log::{BatchLog, BatchSource, FrameLocation, Position, StoreError};
 use crate::store::disk::{Disk, RealDisk};
 use crate::store::files::{FileLog, RollSize};
 use crate::store::head::{HeadError, HeadFile, HeadState, read_head_on};
@@ -203,12 +203,51 @@ impl Ledger {
         roll_size: RollSize,
         options: OpenOptions<'_>,
     ) -> Result<Self, OpeningError> {
+        let (locked, clock, clock_trust) = Locked::take(dir, options)?;
+        locked.open(disk, roll_size, clock, clock_trust)
+    }
+}
+
+/// A ledger that nobody else writes to, before anything of it is believed.
+pub(super) struct Locked<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) config: Config,
+    log_key: SecretKey,
+    lock: WriterLock,
+}
+
+impl<'a> Locked<'a> {
+    /// Reads the settings and the log key, and takes the lock.
+    pub(super) fn take(
+        dir: &'a Path,
+        options: OpenOptions<'_>,
+    ) -> Result<(Self, Arc<dyn Clock>, ClockTrust), OpeningError> {
+        let OpenOptions { lock_timeout, clock, clock_trust, ask_passphrase } = options;
         let config = Config::read(dir)?;
-        let log_key = config.read_log_key(dir, options.ask_passphrase)?;
-        let holder = Holder::of_this_process(options.clock.now());
-        let lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, options.lock_timeout)?;
+        let log_key = config.read_log_key(dir, ask_passphrase)?;
+        let holder = Holder::of_this_process(clock.now());
+        let lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, lock_timeout)?;
+        Ok((Self { dir, config, log_key, lock }, clock, clock_trust))
+    }
+
+    /// Opens it for writing.
+    pub(super) fn open(
+        self,
+        disk: &Arc<dyn Disk>,
+        roll_size: RollSize,
+        clock: Arc<dyn Clock>,
+        clock_trust: ClockTrust,
+    ) -> Result<Ledger, OpeningError> {
+        let Self { dir, config, log_key, lock } = self;
         let opened = Opened::open(disk, dir, &config, log_key, roll_size)?;
-        Ok(opened.into_ledger(dir, &config, lock, options.clock, options.clock_trust))
+        Ok(opened.into_ledger(dir, &config, lock, clock, clock_trust))
+    }
+
+    /// The log's name and verifier key.
+    pub(super) fn identity(&self) -> Result<(Origin, VerifierKey), OpeningError> {
+        let origin = Origin::new(self.config.origin.clone())?;
+        let vkey = VerifierKey::new_ed25519(origin.as_str(), self.log_key.public_key())?;
+        Ok((origin, vkey))
     }
 }
 
@@ -322,7 +361,7 @@ impl Opened {
 }
 
 /// The checkpoint in `head`; none where nothing was ever published.
-fn published(
+pub(super) fn published(
     dir: &Path,
     config: &Config,
     head: &HeadState,
@@ -390,7 +429,7 @@ fn open_index(dir: &Path) -> Result<(Derived, Vec<Warning>), OpeningError> {
 
 /// Why an index could not follow the log.
 #[derive(Debug, thiserror::Error)]
-enum FollowError {
+pub(super) enum FollowError {
     /// The index is at fault: it is built anew.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -409,9 +448,9 @@ impl From<FollowError> for OpeningError {
 }
 
 /// Brings the index up to the log's `end`, with the very rules that appending uses.
-fn follow(
+pub(super) fn follow(
     mut derived: Derived,
-    log: &FileLog,
+    log: &dyn BatchSource,
     origin: &Origin,
     vkey: &VerifierKey,
     end: u64,
@@ -442,7 +481,7 @@ fn follow(
 /// Where the log goes on behind what the index knows: behind its last frame, if that is the log's.
 fn follow_from(
     derived: &Derived,
-    log: &FileLog,
+    log: &dyn BatchSource,
     vkey: &VerifierKey,
     end: u64,
 ) -> Result<Position, FollowError> {

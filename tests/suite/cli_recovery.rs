@@ -154,3 +154,30 @@ fn verification_ends_in_the_exit_code_of_its_verdict() {
         &["where entry 5 belongs", "hint: it opens for reading only; `rollbook verify`"],
     );
 }
+
+#[test]
+fn an_index_is_checked_against_the_log_and_rebuilt() {
+    let desk = Desk::with_releases();
+    let log = desk.records();
+    let read = |name: &str| std::fs::read(desk.path(name)).unwrap();
+    assert_eq!(desk.done_json("index check"), serde_json::json!({ "entries": 6, "covered": 0 }));
+    assert_eq!(desk.done_json("index rebuild")["entries"], 6);
+    assert_eq!(desk.done_json("index check"), serde_json::json!({ "entries": 6, "covered": 6 }));
+    let whole = read("ledger/index/offsets");
+    for spoil in ["ledger/index/offsets", "ledger/index/ids/0"] {
+        let mut bytes = read(spoil);
+        bytes[30] ^= 1;
+        desk.write(spoil, bytes);
+        desk.refused("index check", 1, &["the index is not what the log makes", "hint:", "index rebuild"]);
+        let answer = desk.run("index check --json");
+        assert_eq!((answer.code, answer.json()["error"]["code"].as_str()), (Some(1), Some("index_differs")));
+        desk.done("index rebuild");
+        desk.done("index check");
+    }
+    assert_eq!(read("ledger/index/offsets"), whole);
+    desk.remove_dir("ledger/index");
+    assert_eq!(desk.done_json("index check")["covered"], 0);
+    assert_eq!(desk.records(), log);
+    let mut nowhere = desk.command("index check");
+    desk.refused_by(nowhere.env("ROLLBOOK_LEDGER", "nowhere"), "nowhere", 2, &["hint:"]);
+}

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rollbook::ledger::config::Config;
 use rollbook::ledger::create::{found, found_on, prepare_on};
+use rollbook::signing::envelope::Envelope;
+use rollbook::signing::key_file::Readers;
 
 use crate::support::crash_disk::{CrashDisk, Honesty, Kind};
-use rollbook::signing::envelope::Envelope;
-
 use crate::support::fault_sweep::{Depth, Scenario, Stage};
 use crate::support::test_ledger::{ORIGIN, Snapshot, TestLedger, Who};
 
@@ -18,6 +18,7 @@ fn config() -> Config {
         format: 1,
         origin: ORIGIN.into(),
         log_key: "../log.pem".into(),
+        log_key_readers: Readers::Owner,
         anchors: vec!["../anchor".into()],
     }
 }

@@ -29,9 +29,9 @@ fn ledger_of_nine() -> TestLedger {
 }
 
 /// Appends one note, which the index's rows then know.
-fn append_flushed(test: &TestLedger, text: &str) {
+fn append_flushed(test: &TestLedger, line: &str) {
     let ledger = test.open();
-    ledger.append(test.note(text)).unwrap();
+    ledger.append(test.note(line)).unwrap();
     ledger.flush_index().unwrap();
 }
 

@@ -1,0 +1,74 @@
+//! Looking after the index: whether it says what the log says, and building it anew.
+//!
+//! Neither is ever needed, for an index that cannot be used is rebuilt when a ledger is opened. They answer an
+//! operator who has reason to doubt the disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::index::rows::{IndexError, remove_index};
+use crate::ledger::derived::Derived;
+use crate::ledger::opening::{FollowError, Locked, OpenOptions, OpeningError, follow, published};
+use crate::ledger::writer::Ledger;
+use crate::log::reader::{INDEX_DIR, LOG_DIR};
+use crate::store::disk::RealDisk;
+use crate::store::files::{FileSource, RollSize};
+use crate::store::head::read_head;
+
+/// What was found out about an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexCheck {
+    /// How many entries the log has.
+    pub entries: u64,
+    /// How many of them the index covered; the next opening replays the others.
+    pub covered: u64,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+/// Builds a second index from the log, and holds the ledger's own against it: every row, every offset, every event
+/// id. The second one stands in the system's temporary directory, some 50 bytes an entry.
+///
+/// # Errors
+/// [`OpeningError`]; what is wrong with the index is in the answer.
+pub fn check_index(dir: &Path, options: OpenOptions<'_>) -> Result<IndexCheck, OpeningError> {
+    let (locked, _, _) = Locked::take(dir, options)?;
+    let (origin, vkey) = locked.identity()?;
+    let Some(head) = published(dir, &locked.config, &read_head(dir)?, &vkey)? else {
+        return Err(OpeningError::Empty { dir: dir.to_owned() });
+    };
+    let entries = head.checkpoint().size();
+    let (log_dir, log) = (dir.join(LOG_DIR), FileSource::new(&dir.join(LOG_DIR)));
+    let elsewhere = tempfile::tempdir().map_err(|source| {
+        let path = std::env::temp_dir();
+        OpeningError::Index(IndexError::Io { operation: "make a directory in", path, source })
+    })?;
+    let made = Derived::open_at(elsewhere.path(), &log_dir)?;
+    let mut made = follow(made, &log, &origin, &vkey, entries)?;
+    let mut covered = 0;
+    let compared = Derived::open(dir).map_err(FollowError::Index).and_then(|own| {
+        covered = own.reach().tree.size();
+        let mut own = follow(own, &log, &origin, &vkey, entries)?;
+        Ok(own.difference(&mut made)?)
+    });
+    let problem = match compared {
+        Ok(problem) => problem,
+        // The log was just read from end to end: whatever fails here is the index's fault.
+        Err(error) => Some(error.to_string()),
+    };
+    Ok(IndexCheck { entries, covered, problem })
+}
+
+/// Removes the index, builds it again from the log, and opens the ledger.
+///
+/// # Errors
+/// [`OpeningError`].
+pub fn rebuild_index(dir: &Path, options: OpenOptions<'_>) -> Result<Ledger, OpeningError> {
+    let (locked, clock, clock_trust) = Locked::take(dir, options)?;
+    remove_index(&dir.join(INDEX_DIR))?;
+    let ledger = locked.open(&(Arc::new(RealDisk) as _), RollSize::DEFAULT, clock, clock_trust)?;
+    ledger
+        .flush_index()
+        .map_err(|error| OpeningError::Index(IndexError::Damaged { what: error.to_string() }))?;
+    Ok(ledger)
+}
