@@ -38,3 +38,4 @@ mod rule_table;
 mod store_kill;
 mod support;
 mod verifier_attacks;
+mod writer_kills;

@@ -1,6 +1,6 @@
 //! What several topics share: sample values and vector files, the tables of docs/format.md, people
 //! and events with sensible defaults, a log writer that checks no rule,
-//! a ledger on a disk that fails when told, and a desk to work the program at.
+//! a ledger on a disk that fails when told, a desk to work the program at, and a writer in a process of its own.
 
 pub(crate) mod agent;
 pub(crate) mod crash_disk;
@@ -14,3 +14,4 @@ pub(crate) mod samples;
 pub(crate) mod tables;
 pub(crate) mod test_ledger;
 pub(crate) mod vectors;
+pub(crate) mod writer_child;
