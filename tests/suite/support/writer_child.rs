@@ -243,10 +243,6 @@ impl Writer {
         Self { child, task, dir, said, heard, hearing: Some(hearing), seen }
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits until so many batches are acknowledged, reading `head` all the while.
     pub(crate) fn wait_for_batches(&mut self, count: usize) {
         let began = Instant::now();
@@ -270,6 +266,19 @@ impl Writer {
             std::thread::sleep(left.min(Duration::from_micros(300)));
         }
         assert!(self.child.try_wait().unwrap().is_none(), "the writer ended by itself");
+    }
+
+    /// Waits until the log grows: the writer is within a write, or shortly behind it.
+    pub(crate) fn wait_for_a_write(&mut self) {
+        let (began, before) = (Instant::now(), self.log_bytes());
+        while self.log_bytes() == before {
+            assert!(began.elapsed() < PATIENCE, "the writer writes nothing");
+        }
+    }
+
+    fn log_bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.dir.join("log")).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
     }
 
     /// What any reader may see at this moment.
