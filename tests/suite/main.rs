@@ -28,6 +28,7 @@ mod ledger_readers;
 mod ledger_recovery;
 mod merkle_oracles;
 mod note_oracles;
+mod power_cuts;
 mod operating;
 mod real_full_disk;
 mod real_git;
