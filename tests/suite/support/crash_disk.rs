@@ -17,8 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rollbook::store::disk::{Access, Disk, DiskFile, RealDisk, parent_of};
 
-const PAGE: usize = 4096;
-const SECTOR: usize = 512;
+use super::survival::{Coin, Inode, PAGE, Survival};
 
 /// What kind an operation is that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,45 +69,6 @@ impl Fault {
     }
 }
 
-/// What a crash leaves of what was not synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Survival {
-    /// All of it: the process ended, and the machine goes on.
-    Process,
-    /// Nothing.
-    Nothing,
-    /// All of it: the power was cut just after everything had been written.
-    Everything,
-    /// Names and lengths, and zeros where bytes were gained.
-    Lengths,
-    /// Names, and the first half of what each file gained.
-    FirstHalf,
-    /// Names, what was overwritten, and what each file gained, but zeros in its first half.
-    LastHalf,
-    /// `head` alone: the last thing written got there first.
-    HeadAlone,
-    /// All but `head`.
-    AllButHead,
-    /// Each page, sector and name by a throw of a coin that this number loads.
-    Coin(u64),
-}
-
-impl Survival {
-    pub(crate) const EACH: [Self; 11] = [
-        Self::Nothing,
-        Self::Process,
-        Self::Coin(1),
-        Self::FirstHalf,
-        Self::HeadAlone,
-        Self::LastHalf,
-        Self::Coin(2),
-        Self::AllButHead,
-        Self::Lengths,
-        Self::Everything,
-        Self::Coin(3),
-    ];
-}
-
 /// Which promises the disk does not keep; for showing that a test notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Honesty {
@@ -119,14 +79,6 @@ pub(crate) enum Honesty {
     LiesAboutNames,
     /// Cuts answer Ok, and do nothing.
     LiesAboutCuts,
-}
-
-#[derive(Debug, Default)]
-struct Inode {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    /// Pages of `seen` that the next sync writes.
-    dirty: BTreeSet<usize>,
 }
 
 /// One change of a name in a directory.
@@ -355,11 +307,7 @@ impl State {
     }
 
     fn sync(&mut self, file: usize) {
-        let inode = &mut self.inodes[file];
-        inode.durable.resize(inode.seen.len(), 0);
-        for page in std::mem::take(&mut inode.dirty) {
-            write_page(&mut inode.durable, &inode.seen, page);
-        }
+        self.inodes[file].sync();
     }
 
     fn sync_names(&mut self, dir: &Path) {
@@ -383,8 +331,8 @@ impl State {
     }
 
     fn cut_power(&mut self, survival: Survival) {
-        let mut coin = Coin(match survival {
-            Survival::Coin(load) => load.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+        let mut coin = Coin::loaded(match survival {
+            Survival::Coin(load) => load,
             _ => 0,
         });
         let head = self.names.iter().find(|(path, _)| path.ends_with("head")).map(|(_, node)| *node);
@@ -453,101 +401,6 @@ impl State {
                 false => fs::remove_file(path).unwrap(),
             }
         }
-    }
-}
-
-fn write_page(to: &mut [u8], from: &[u8], page: usize) {
-    let end = ((page + 1) * PAGE).min(from.len());
-    if page * PAGE < end {
-        to[page * PAGE..end].copy_from_slice(&from[page * PAGE..end]);
-    }
-}
-
-impl Inode {
-    /// What of it is there after a power cut.
-    fn surviving(&self, survival: Survival, coin: &mut Coin) -> Vec<u8> {
-        let old = self.durable.len();
-        let gained = self.seen.len().saturating_sub(old);
-        // Only dirty pages can have been written; what a failed sync dropped is on no disk.
-        let mut written = self.durable.clone();
-        written.resize(self.seen.len(), 0);
-        for page in &self.dirty {
-            write_page(&mut written, &self.seen, *page);
-        }
-        let half = (old + gained / 2).min(written.len());
-        let overwritten = old.min(written.len());
-        match survival {
-            Survival::Lengths => {
-                let mut bytes = self.durable.clone();
-                bytes.resize(self.seen.len(), 0);
-                bytes
-            }
-            Survival::FirstHalf if gained > 0 => [&self.durable[..], &written[old..half]].concat(),
-            Survival::Nothing | Survival::FirstHalf => self.durable.clone(),
-            Survival::LastHalf => {
-                written[overwritten..half].fill(0);
-                written
-            }
-            Survival::Coin(_) => self.tossed(&written, coin),
-            _ => written,
-        }
-    }
-
-    fn tossed(&self, written: &[u8], coin: &mut Coin) -> Vec<u8> {
-        if self.dirty.is_empty() && self.seen.len() == self.durable.len() {
-            return self.durable.clone();
-        }
-        let old = self.durable.len();
-        let length = match written.len().checked_sub(old) {
-            Some(gained) => old + coin.below(gained + 1),
-            None => {
-                if coin.toss() {
-                    old
-                } else {
-                    written.len()
-                }
-            }
-        };
-        let mut bytes = self.durable.clone();
-        bytes.resize(length, 0);
-        for page in &self.dirty {
-            let (start, end) = (page * PAGE, ((page + 1) * PAGE).min(length).min(written.len()));
-            if end <= start {
-                continue;
-            }
-            if coin.toss() {
-                let until = end.min(old).max(start);
-                bytes[start..until].copy_from_slice(&written[start..until]);
-            }
-            for sector in (start.max(old.min(end))..end).step_by(SECTOR) {
-                let until = (sector + SECTOR).min(end);
-                if coin.toss() {
-                    bytes[sector..until].copy_from_slice(&written[sector..until]);
-                }
-            }
-        }
-        bytes
-    }
-}
-
-/// Throws that a number decides (xorshift).
-#[derive(Debug)]
-struct Coin(u64);
-
-impl Coin {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn toss(&mut self) -> bool {
-        self.next() & 0x10 != 0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 16).unwrap() % bound
     }
 }
 

@@ -27,7 +27,8 @@ use rollbook::time::Timestamp;
 use rollbook::verifier::report::render;
 use rollbook::verifier::verify::{EarlierCheckpoint, Options, verify_dir};
 
-use super::crash_disk::{CrashDisk, Fault, Honesty, Kind, Survival};
+use super::crash_disk::{CrashDisk, Fault, Honesty, Kind};
+use super::survival::Survival;
 use super::test_ledger::{ORIGIN, Stopped, TestLedger, Who, contents};
 
 /// What is found to be wrong.

@@ -11,6 +11,7 @@ pub(crate) mod fault_sweep;
 pub(crate) mod forge;
 pub(crate) mod ledger;
 pub(crate) mod samples;
+pub(crate) mod survival;
 pub(crate) mod tables;
 pub(crate) mod test_ledger;
 pub(crate) mod vectors;
