@@ -46,6 +46,8 @@ impl SmallDisk {
     }
 
     fn make_room(&self) {
+        // Emptied first: a process that another test is just starting may hold the file a moment longer.
+        std::fs::OpenOptions::new().write(true).truncate(true).open(self.dir.join("ballast")).unwrap();
         std::fs::remove_file(self.dir.join("ballast")).unwrap();
     }
 }
@@ -144,11 +146,11 @@ fn a_full_disk_is_told_by_the_program_and_survived() {
         let failed = Answer::from(failed);
         is_told(&failed, "No space left on device", "room");
         reads_and_verifies(&desk, number);
-        let files = desk.records().len();
         for _ in 0..3 {
             is_told(&desk.run(&note(number)), "No space left on device", "room");
         }
-        assert!(desk.records().len() <= files + 1, "each try leaves a file: {:?}", desk.records().keys());
+        let is_empty = |(_, bytes): &(_, Vec<u8>)| bytes.is_empty();
+        assert!(!desk.records().into_iter().any(|record| is_empty(&record)), "a copy of nothing was kept");
         reads_and_verifies(&desk, number);
         small.make_room();
         retries(&desk, number, &failed);
