@@ -141,7 +141,7 @@ fn listing(dir: &Path) -> BTreeMap<PathBuf, (u32, u32, u64)> {
     found
 }
 
-/// Every file of the ledger has the modes that its directory gives; only keys and settings are narrower.
+/// Every file of the ledger has the modes that its directory gives; only keys are narrower.
 fn assert_modes(dir: &Path, directory_mode: u32, group: u32) {
     let found = listing(dir);
     assert!(found.keys().any(|path| path.ends_with("sled/db")), "{found:?}");
@@ -149,7 +149,6 @@ fn assert_modes(dir: &Path, directory_mode: u32, group: u32) {
         let name = path.file_name().unwrap().to_str().unwrap();
         let expected = match name {
             "log.pem" => 0o640,
-            "rollbook.toml" => directory_mode & 0o644,
             _ if path.is_dir() => directory_mode,
             _ => directory_mode & 0o666,
         };
@@ -350,7 +349,6 @@ fn the_directory_decides_about_modes_and_not_the_umask() {
         for (path, (mode, _, _)) in listing(&desk.path("ledger")) {
             let expected = match path.file_name().unwrap().to_str().unwrap() {
                 "log.pem" => 0o600,
-                "rollbook.toml" => 0o644 & !made,
                 _ if path.is_dir() => 0o777 & !made,
                 _ => 0o666 & !made,
             };
