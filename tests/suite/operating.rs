@@ -1,10 +1,9 @@
-//! What docs/operating.md says about copies, anchors, lost keys and full disks, done.
+//! What docs/operating.md says about copies, anchors and lost keys, done; full disks are in `real_full_disk`.
 
-use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use super::support::desk::{Answer, Desk, PROGRAM};
+use super::support::desk::{Desk, PROGRAM};
 
 /// A desk whose ledger has an anchor.
 fn anchored() -> Desk {
@@ -180,75 +179,4 @@ fn a_ledger_moves_with_its_files_and_its_index_is_built_again() {
     let answer = desk.run("--ledger moved --key alice.key note 0 y");
     assert_eq!((answer.code, &*answer.stderr), (Some(0), ""), "{answer:?}");
     desk.done("verify moved --trust ledger/trust.toml --checkpoint kept");
-}
-
-/// A small file system of its own, for as long as this lives.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(desk: &Desk, name: &str) -> Self {
-        let dir = desk.path(name);
-        std::fs::create_dir(&dir).unwrap();
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=2200k", "none"]).arg(&dir).status();
-        assert!(mount.expect("mount runs").success(), "mounting needs root");
-        Self(dir)
-    }
-
-    /// Fills it but for `left` bytes.
-    fn fill(&self, left: u64) {
-        let path = self.0.join("fill");
-        let mut file = std::fs::File::create(&path).unwrap();
-        while std::io::Write::write_all(&mut file, &[0; 512]).is_ok() {}
-        let bytes = file.metadata().unwrap().len();
-        file.set_len(bytes.saturating_sub(left)).unwrap();
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.0.join("fill")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.0).status();
-        assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
-    }
-}
-
-#[test]
-#[ignore = "needs root to mount a small disk"]
-fn a_full_disk_loses_nothing_acknowledged_and_a_retry_succeeds() {
-    let desk = Desk::empty();
-    let small = SmallDisk::mount(&desk, "disk");
-    desk.key("alice", 1);
-    desk.done("--key alice.key --ledger disk/ledger init --origin o.example.org --admin alice=alice.key.pub");
-    let long = "x".repeat(6000);
-    let (mut failed, mut unknown) = (0, 0);
-    for (round, left) in [0, 4096, 8192, 12_288, 16_384, 24_576].into_iter().cycle().take(18).enumerate() {
-        let line =
-            format!("--ledger disk/ledger --key alice.key --json note 0 {long} --event-id try-{round}");
-        let size = desk.done_json("--ledger disk/ledger checkpoint")["size"].as_u64().unwrap();
-        small.fill(left);
-        for attempt in 0..3 {
-            let answer = Answer::from(desk.command(&line).output().unwrap());
-            if answer.code == Some(0) {
-                continue;
-            }
-            assert_eq!(answer.code, Some(3), "{answer:?}");
-            assert!(answer.stdout.contains("No space left on device"), "{attempt}: {answer:?}");
-            failed += 1;
-            unknown += usize::from(answer.json()["error"]["code"] == "outcome_unknown");
-        }
-        desk.done("--ledger disk/ledger status");
-        desk.done("verify disk/ledger --trust disk/ledger/trust.toml");
-        small.free();
-        let receipt: serde_json::Value = serde_json::from_str(&desk.done(&line)).unwrap();
-        assert_eq!(receipt["index"], size, "once, whatever was said before");
-        desk.done("verify disk/ledger --trust disk/ledger/trust.toml");
-    }
-    assert!(failed > 0 && unknown > 0, "the disk was never full");
-    println!("{failed} failures, {unknown} of them with an unknown outcome, 18 retries");
-    let kept = std::fs::read_dir(desk.path("disk/ledger/log")).unwrap().count() - 1;
-    assert!(kept <= unknown, "{kept} pieces are kept of {unknown} torn writes");
 }
