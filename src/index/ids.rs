@@ -11,7 +11,7 @@
 //!      0      8  key: the first eight bytes of SHA-256(salt ‖ id), by which runs ascend
 //!      8      8  the entry that used the id
 //!     16      4  the last day, since 1970-01-01, on which the id matters
-//!     20      4  CRC-32C of the 20 bytes before
+//!     20      4  CRC-32C of salt ‖ the 20 bytes before: another index's record is no record of this one
 //! ```
 //!
 //! Keys are spread evenly whatever the ids are, for the salt is secret and new with each index: a place in a run is
@@ -59,22 +59,36 @@ struct Record {
     of: Use,
 }
 
+/// The checksum of the salt, which every record's begins with.
+#[derive(Debug, Clone, Copy)]
+struct Seed(u32);
+
+impl Seed {
+    fn of(salt: &Hash) -> Self {
+        Self(crc32c::crc32c(salt.as_bytes()))
+    }
+
+    fn encode(self, records: &[Record]) -> Vec<[u8; RECORD_BYTES]> {
+        records.iter().map(|record| record.encode(self)).collect()
+    }
+}
+
 impl Record {
-    fn encode(self) -> [u8; RECORD_BYTES] {
+    fn encode(self, seed: Seed) -> [u8; RECORD_BYTES] {
         let mut bytes = [0; RECORD_BYTES];
         bytes[..8].copy_from_slice(&self.key.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.of.entry.to_le_bytes());
         bytes[16..20].copy_from_slice(&self.of.last_day.to_le_bytes());
-        let checksum = crc32c::crc32c(&bytes[..20]);
+        let checksum = crc32c::crc32c_append(seed.0, &bytes[..20]);
         bytes[20..].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
 
     /// None where the checksum fails.
-    fn decode(bytes: &[u8; RECORD_BYTES]) -> Option<Self> {
+    fn decode(bytes: &[u8; RECORD_BYTES], seed: Seed) -> Option<Self> {
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
         let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        let is_whole = crc32c::crc32c(&bytes[..20]) == word(20);
+        let is_whole = crc32c::crc32c_append(seed.0, &bytes[..20]) == word(20);
         is_whole.then(|| Self { key: long(0), of: Use { entry: long(8), last_day: word(16) } })
     }
 }
@@ -129,14 +143,15 @@ impl Ids {
     pub fn open(index: &Path, manifest: &Manifest) -> Result<Self, IndexError> {
         let dir = index.join("ids");
         fs::create_dir_all(&dir).map_err(failed("create", &dir))?;
-        let runs = manifest.runs.iter().map(|row| Run::open(&dir, *row)).collect::<Result<_, _>>()?;
+        let seed = Seed::of(&manifest.salt);
+        let runs = manifest.runs.iter().map(|row| Run::open(&dir, *row, seed)).collect::<Result<_, _>>()?;
         let (recent_number, counted) = manifest.recent;
         let mut recent_file = FlatFile::open(&path_of(&dir, recent_number))?;
         if recent_file.records() < counted {
             return Err(damaged(&path_of(&dir, recent_number), "is too short"));
         }
         recent_file.truncate(counted)?;
-        let read = read_all(&recent_file, &path_of(&dir, recent_number))?;
+        let read = read_all(&recent_file, &path_of(&dir, recent_number), seed)?;
         let ids = Self {
             salt: manifest.salt,
             recent_number,
@@ -173,8 +188,7 @@ impl Ids {
     pub fn insert(&mut self, used: impl IntoIterator<Item = ([u8; 16], Use)>) -> Result<(), IndexError> {
         let records: Vec<Record> =
             used.into_iter().map(|(id, of)| Record { key: self.key(id), of }).collect();
-        let encoded: Vec<_> = records.iter().map(|record| record.encode()).collect();
-        self.recent_file.append(&encoded)?;
+        self.recent_file.append(&Seed::of(&self.salt).encode(&records))?;
         self.recent.extend(records);
         Ok(())
     }
@@ -217,7 +231,7 @@ impl Ids {
         records.sort_unstable();
         let number = self.recent_number + 1;
         if !records.is_empty() {
-            self.runs.push(Run::write(&self.dir, number, &records)?);
+            self.runs.push(Run::write(&self.dir, number, &records, Seed::of(&self.salt))?);
         }
         self.outdated.push(self.recent_number);
         self.recent_number = number + 1;
@@ -261,33 +275,33 @@ struct Run {
     row: RunRow,
     path: PathBuf,
     file: FlatFile<RECORD_BYTES>,
+    seed: Seed,
     lookups: Cell<u32>,
     filter: OnceCell<Filter>,
 }
 
 impl Run {
-    fn open(dir: &Path, row: RunRow) -> Result<Self, IndexError> {
+    fn open(dir: &Path, row: RunRow, seed: Seed) -> Result<Self, IndexError> {
         let path = path_of(dir, row.number);
         let file = FlatFile::open_to_read(&path)?.ok_or_else(|| damaged(&path, "is missing"))?;
         if file.records() != row.records {
             return Err(damaged(&path, "has another length"));
         }
-        Ok(Self { row, path, file, lookups: Cell::new(0), filter: OnceCell::new() })
+        Ok(Self { row, path, file, seed, lookups: Cell::new(0), filter: OnceCell::new() })
     }
 
-    fn write(dir: &Path, number: u64, records: &[Record]) -> Result<Self, IndexError> {
+    fn write(dir: &Path, number: u64, records: &[Record], seed: Seed) -> Result<Self, IndexError> {
         let path = path_of(dir, number);
         let mut file = begin(&path)?;
-        let encoded: Vec<_> = records.iter().map(|record| record.encode()).collect();
-        file.append(&encoded)?;
+        file.append(&seed.encode(records))?;
         let last_day = records.iter().map(|record| record.of.last_day).max().unwrap_or(0);
         let row = RunRow { number, records: records.len() as u64, last_day };
         let filter = OnceCell::from(Filter::new(records));
-        Ok(Self { row, path, file, lookups: Cell::new(0), filter })
+        Ok(Self { row, path, file, seed, lookups: Cell::new(0), filter })
     }
 
     fn read_all(&self) -> Result<Vec<Record>, IndexError> {
-        read_all(&self.file, &self.path)
+        read_all(&self.file, &self.path, self.seed)
     }
 
     /// Adds the uses under `key`.
@@ -342,7 +356,7 @@ impl Run {
 
     fn read(&self, start: u64, count: u64) -> Result<Vec<Record>, IndexError> {
         let count = usize::try_from(count).expect("a window");
-        decode_all(&self.file.read_range(start, count)?, &self.path)
+        decode_all(&self.file.read_range(start, count)?, &self.path, self.seed)
     }
 }
 
@@ -382,13 +396,13 @@ impl Filter {
     }
 }
 
-fn read_all(file: &FlatFile<RECORD_BYTES>, path: &Path) -> Result<Vec<Record>, IndexError> {
+fn read_all(file: &FlatFile<RECORD_BYTES>, path: &Path, seed: Seed) -> Result<Vec<Record>, IndexError> {
     let count = usize::try_from(file.records()).expect("a file that is held in memory");
-    decode_all(&file.read_range(0, count)?, path)
+    decode_all(&file.read_range(0, count)?, path, seed)
 }
 
-fn decode_all(records: &[[u8; RECORD_BYTES]], path: &Path) -> Result<Vec<Record>, IndexError> {
-    let decoded = records.iter().map(Record::decode).collect::<Option<Vec<_>>>();
+fn decode_all(records: &[[u8; RECORD_BYTES]], path: &Path, seed: Seed) -> Result<Vec<Record>, IndexError> {
+    let decoded = records.iter().map(|record| Record::decode(record, seed)).collect::<Option<Vec<_>>>();
     decoded.ok_or_else(|| damaged(path, "holds a record that fails its checksum"))
 }
 
@@ -559,10 +573,12 @@ mod tests {
     #[test]
     fn the_layout_is_the_documented_one() {
         let record = Record { key: 0x0102, of: Use { entry: 5, last_day: 20_000 } };
-        let bytes = record.encode();
+        let seed = Seed::of(&Hash::ZERO);
+        let bytes = record.encode(seed);
         assert_eq!(bytes[..20], [2, 1, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0x20, 0x4e, 0, 0]);
-        assert_eq!(Record::decode(&bytes), Some(record));
-        assert_eq!(Record::decode(&[0; 24]), None, "zeros are no record");
+        assert_eq!(Record::decode(&bytes, seed), Some(record));
+        assert_eq!(Record::decode(&[0; 24], seed), None, "zeros are no record");
+        assert_eq!(Record::decode(&bytes, Seed::of(&Hash::of(b"other"))), None, "it is another index's");
     }
 
     #[test]

@@ -118,10 +118,10 @@ impl<W, O> Queue<W, O> {
         self.arrived.notify_one();
     }
 
-    /// Takes the lead, if nobody has it.
+    /// Takes the lead, if nobody has it and there is something to commit.
     fn lead(&self) -> Option<Leading<'_, W, O>> {
         let mut state = lock(&self.state);
-        if state.is_led {
+        if state.is_led || state.tickets.is_empty() {
             return None;
         }
         state.is_led = true;
@@ -242,9 +242,14 @@ mod tests {
                 ticket.tell(0);
             }
         };
+        // The first batch is one ticket, however many have queued.
+        let take = |queue: &mut VecDeque<_>| match lock(&batches).is_empty() {
+            true => queue.pop_front().into_iter().collect(),
+            false => take_four(queue),
+        };
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| queue.submit(vec![1], take_four, commit));
+                scope.spawn(|| queue.submit(vec![1], take, commit));
             }
         });
         assert_eq!(batches.into_inner().unwrap(), [1, 3]);

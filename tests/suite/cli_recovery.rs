@@ -170,7 +170,10 @@ fn an_index_is_checked_against_the_log_and_rebuilt() {
         desk.write(spoil, bytes);
         desk.refused("index check", 1, &["the index is not what the log makes", "hint:", "index rebuild"]);
         let answer = desk.run("index check --json");
-        assert_eq!((answer.code, answer.json()["error"]["code"].as_str()), (Some(1), Some("index_differs")));
+        assert_eq!(
+            (answer.code, answer.json()["refused"]["code"].as_str()),
+            (Some(1), Some("index_differs"))
+        );
         desk.done("index rebuild");
         desk.done("index check");
     }

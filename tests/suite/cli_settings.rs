@@ -51,7 +51,7 @@ fn quiet_and_verbose_change_stderr_alone() {
     desk.refused("-q -v status", 2, &["--quiet", "--verbose"]);
 
     let make_warn = || {
-        desk.remove_dir("ledger/index");
+        desk.remove_dir("ledger/index/sled");
         desk.write("ledger/index/sled", "no index");
     };
     make_warn();

@@ -33,9 +33,10 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let other = TestLedger::new();
-        other
-            .open()
-            .append_batch((0..20).map(|number| other.register(&format!("foreign {number}"))).collect());
+        let ledger = other.open();
+        ledger.append_batch((0..20).map(|number| other.register(&format!("foreign {number}"))).collect());
+        ledger.flush_index().unwrap();
+        drop(ledger);
         let test = TestLedger::new();
         let ledger = test.open();
         let known = test.registration("1");
@@ -46,12 +47,14 @@ impl Bench {
         for version in ["2", "3"] {
             ledger.append(test.register(version)).unwrap();
         }
+        ledger.flush_index().unwrap();
         drop(ledger);
         let older = test.snapshot();
         let ledger = test.open();
         ledger.append(test.promote("1", None)).unwrap();
         ledger.append(test.promote("2", Some(serving("1", 7)))).unwrap();
         let expected = facts(&ledger, &VERSIONS);
+        ledger.flush_index().unwrap();
         drop(ledger);
         let (whole, foreign) = (test.snapshot(), other.snapshot());
         Self { test, whole, older, foreign, expected, known, reused, cases: 0 }
