@@ -40,3 +40,4 @@ mod store_kill;
 mod support;
 mod verifier_attacks;
 mod writer_kills;
+mod writer_races;

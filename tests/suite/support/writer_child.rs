@@ -128,6 +128,11 @@ fn say(line: &str) {
     std::io::stdout().lock().write_all(format!("\n{line}.\n").as_bytes()).unwrap();
 }
 
+/// The first note of a run, for the ledger in `dir`.
+pub(crate) fn first_note(dir: &Path, run: u32) -> Envelope {
+    Author { ledger_id: ledger_id(dir), claimed_at: SystemClock.now() }.note(event_id(run, 0, 0))
+}
+
 // In the child.
 
 /// Writes as the environment says, for ever; comes back at once where it says nothing.
@@ -359,6 +364,10 @@ impl Account {
 
     pub(crate) fn checkpoints(&self) -> usize {
         self.checkpoints.len()
+    }
+
+    pub(crate) fn leaf(&self, index: u64) -> Hash {
+        self.leaves[usize::try_from(index).unwrap()]
     }
 
     pub(crate) fn entries(&self) -> usize {
