@@ -140,6 +140,8 @@ fn write_and_cut(image: &Image, name: &str, task: Task, moment: Moment, account:
     // The writer, still stopped, is killed here.
 }
 
+/// When the power is cut.
+#[derive(Debug, Clone, Copy)]
 enum Moment {
     AfterBatches(usize, Duration),
     WithinAWrite(usize, Duration),

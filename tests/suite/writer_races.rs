@@ -263,7 +263,7 @@ impl Follower {
 
     /// The next entry that it shows.
     fn next(&self) -> Followed {
-        self.lines.recv_timeout(Duration::from_secs(120)).expect("it follows")
+        self.lines.recv_timeout(Duration::from_mins(2)).expect("it follows")
     }
 }
 

@@ -39,7 +39,7 @@ const TASK: &str = "ROLLBOOK_TEST_WRITER_TASK";
 /// The seed of the key that dora has at a founded desk.
 const AUTHOR_SEED: u8 = 4;
 /// Nothing that these writers do takes longer, on however slow a machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a writer is to do until it is killed.
 #[derive(Debug, Clone)]
@@ -484,7 +484,7 @@ pub(crate) fn desk() -> Desk {
     desk
 }
 
-/// Numbers that follow from a seed (SplitMix64).
+/// Numbers that follow from a seed (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
