@@ -243,9 +243,8 @@ mod tests {
             }
         };
         // The first batch is one ticket, however many have queued.
-        let take = |queue: &mut VecDeque<_>| match lock(&batches).is_empty() {
-            true => queue.pop_front().into_iter().collect(),
-            false => take_four(queue),
+        let take = |queue: &mut VecDeque<_>| {
+            if lock(&batches).is_empty() { queue.pop_front().into_iter().collect() } else { take_four(queue) }
         };
         std::thread::scope(|scope| {
             for _ in 0..4 {

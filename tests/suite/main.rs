@@ -21,7 +21,6 @@ mod index_damage;
 mod ledger_append;
 mod ledger_create;
 mod ledger_faults;
-mod ledger_figures;
 mod ledger_index;
 mod ledger_lock;
 mod ledger_readers;
