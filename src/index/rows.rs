@@ -81,6 +81,7 @@ pub type Row = (Vec<u8>, Vec<u8>);
 pub struct Rows {
     /// Only ever none while being dropped.
     db: Option<sled::Db>,
+    dir: PathBuf,
 }
 
 impl Rows {
@@ -100,11 +101,11 @@ impl Rows {
                 .mode(sled::Mode::LowSpace)
                 .flush_every_ms(None);
             match caught(|| config.open())? {
-                Ok(db) => return Ok(Self { db: Some(db) }),
+                Ok(db) => return Ok(Self { db: Some(db), dir }),
                 Err(error) if is_still_locked(&error) && tries.next().is_some() => {
                     std::thread::sleep(OPEN_PAUSE);
                 }
-                Err(error) => return Err(from_sled(error)),
+                Err(error) => return Err(from_sled(&dir, error)),
             }
         }
     }
@@ -114,7 +115,7 @@ impl Rows {
     /// # Errors
     /// [`IndexError::Damaged`] where its checksum does not fit, or sled fails.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        let stored = caught(|| self.db().get(key))?.map_err(from_sled)?;
+        let stored = caught(|| self.db().get(key))?.map_err(|error| from_sled(&self.dir, error))?;
         stored.map(|stored| unseal(key, &stored)).transpose()
     }
 
@@ -132,7 +133,7 @@ impl Rows {
             }
         }
         let written = caught(|| self.db().apply_batch(batch).and_then(|()| self.db().flush()))?;
-        written.map(|_| ()).map_err(from_sled)
+        written.map(|_| ()).map_err(|error| from_sled(&self.dir, error))
     }
 
     /// All rows whose key begins with `prefix`, ascending by key.
@@ -143,7 +144,7 @@ impl Rows {
         let read = || {
             let mut rows = Vec::new();
             for row in self.db().scan_prefix(prefix) {
-                let (key, stored) = row.map_err(from_sled)?;
+                let (key, stored) = row.map_err(|error| from_sled(&self.dir, error))?;
                 let value = unseal(&key, &stored)?;
                 rows.push((key.to_vec(), value));
             }
@@ -211,9 +212,24 @@ fn is_still_locked(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is the end of the error")]
-fn from_sled(error: sled::Error) -> IndexError {
-    IndexError::Damaged { what: error.to_string() }
+/// What the system refuses is no damage: it is told with the place.
+fn from_sled(dir: &Path, error: sled::Error) -> IndexError {
+    use io::ErrorKind as Kind;
+    match error {
+        sled::Error::Io(source)
+            if matches!(
+                source.kind(),
+                Kind::StorageFull
+                    | Kind::QuotaExceeded
+                    | Kind::FileTooLarge
+                    | Kind::ReadOnlyFilesystem
+                    | Kind::PermissionDenied
+            ) =>
+        {
+            IndexError::Io { operation: "write", path: dir.to_owned(), source }
+        }
+        error => IndexError::Damaged { what: error.to_string() },
+    }
 }
 
 /// Runs `action`; a panic in it becomes an error, and is not printed.
@@ -309,6 +325,16 @@ mod tests {
         remove_index(&index).unwrap();
         remove_index(&index).unwrap();
         assert_eq!(Rows::open(&index).unwrap().get(b"a").unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_system_refuses_names_the_place_and_the_rest_is_damage() {
+        let refused = |kind| from_sled(Path::new("index/sled"), sled::Error::Io(io::Error::from(kind)));
+        assert_eq!(
+            refused(io::ErrorKind::StorageFull).to_string(),
+            "cannot write index/sled: no storage space"
+        );
+        assert!(matches!(refused(io::ErrorKind::UnexpectedEof), IndexError::Damaged { .. }));
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl<W, O> Leading<'_, W, O> {
     fn linger(&self) -> MutexGuard<'_, State<W, O>> {
         let state = lock(&self.queue.state);
         let (calls, took) = state.last;
-        let moment = took.min(LINGER_MAX);
+        let moment = (took / 2).min(LINGER_MAX);
         let waited = self.queue.arrived.wait_timeout_while(state, moment, |state| state.calls < calls);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }

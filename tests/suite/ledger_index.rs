@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rollbook::event::release::Serving;
+use rollbook::index::rows::{RowChange, Rows};
 use rollbook::ledger::receipt::Warning;
 use rollbook::ledger::writer::{ClockTrust, Ledger};
 
@@ -105,6 +106,25 @@ fn an_index_ahead_of_the_log_or_of_another_log_is_rebuilt() {
     test.restore(&forked, ".");
     test.restore(&foreign.snapshot(), "index");
     assert!(is_rebuilt(&opens_sound(&test, &expected, "foreign")));
+}
+
+/// The row that says how far the index reaches begins with the version of the rows' layout, little-endian.
+#[test]
+fn an_index_of_a_newer_or_an_older_layout_is_rebuilt() {
+    let test = ledger_of_nine();
+    let expected = facts(&test.open(), &VERSIONS);
+    let key = b"how far".to_vec();
+    for layout in [0u32, 1, 3, u32::MAX] {
+        let rows = Rows::open(&test.dir().join("index")).unwrap();
+        let mut value = rows.get(&key).unwrap().expect("the index was flushed");
+        assert_ne!(value[..4], layout.to_le_bytes());
+        value[..4].copy_from_slice(&layout.to_le_bytes());
+        rows.apply(&[RowChange::Put { key: key.clone(), value }]).unwrap();
+        drop(rows);
+        let ledger = opens_sound(&test, &expected, &format!("layout {layout}"));
+        assert!(is_rebuilt(&ledger), "layout {layout}");
+        ledger.flush_index().unwrap();
+    }
 }
 
 /// Puts `index` back and damages the file at `path`.

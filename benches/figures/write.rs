@@ -1,23 +1,16 @@
-//! Appending and opening, each beside its floor. `cargo bench --bench write`.
-//!
-//! Ledgers of 10, 10,000 and 1,000,000 entries are filled on the first run and kept; the last takes a minute. The
-//! figures are printed by criterion as the time for one iteration: one append, one batch, one opening.
-
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
+//! Appending and opening, each beside its floor.
 
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion};
 use rayon::prelude::*;
 use rollbook::signing::envelope::Envelope;
 use rollbook::signing::verify::CheckedKey;
 
-use crate::common::{Filled, rollbook};
-
-mod common;
+use crate::filled::{Filled, rollbook};
 
 const SIZES: [u64; 3] = [10, 10_000, 1_000_000];
 /// The bytes that one note's batch takes in the log.
@@ -25,7 +18,7 @@ const NOTE_BATCH_BYTES: usize = 800;
 const THREADS: u64 = 8;
 
 /// One durable append; its floor is one bare append and `fdatasync` of as many bytes on the same disk.
-fn durable_append(criterion: &mut Criterion) {
+pub(crate) fn durable_append(criterion: &mut Criterion) {
     let filled = Filled::with(10);
     let mut group = criterion.benchmark_group("durable append");
     let mut bare = File::create(filled.dir.join("bare")).unwrap();
@@ -65,7 +58,7 @@ fn share_of(time: Duration, count: u64, done: u64) -> Duration {
 }
 
 /// Batches; their floor is the strict verification of their signatures alone, on all cores.
-fn group_commit(criterion: &mut Criterion) {
+pub(crate) fn group_commit(criterion: &mut Criterion) {
     let filled = Filled::with(10);
     let ledger = filled.open();
     let mut group = criterion.benchmark_group("group commit");
@@ -77,7 +70,7 @@ fn group_commit(criterion: &mut Criterion) {
             envelopes.iter().map(|e| (e.signing_bytes(), e.signatures()[0].signature)).collect();
         group.bench_function(format!("floor: bare strict verification of {size}"), |bencher| {
             bencher.iter(|| {
-                checks.par_iter().for_each(|(bytes, signature)| key.verify_strict(bytes, signature).unwrap())
+                checks.par_iter().for_each(|(bytes, signature)| key.verify_strict(bytes, signature).unwrap());
             });
         });
         group.bench_function(format!("a batch of {size}"), |bencher| {
@@ -92,7 +85,7 @@ fn group_commit(criterion: &mut Criterion) {
 }
 
 /// What history costs: a process that appends one, opening and one append, and one append of a writer that stays open.
-fn history(criterion: &mut Criterion) {
+pub(crate) fn history(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("history");
     group.sample_size(20);
     for size in SIZES {
@@ -121,6 +114,3 @@ fn history(criterion: &mut Criterion) {
     }
     group.finish();
 }
-
-criterion_group!(benches, durable_append, group_commit, history);
-criterion_main!(benches);

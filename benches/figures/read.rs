@@ -1,6 +1,4 @@
-//! Reading a million entries, proofs, and hashing a model, each beside its floor. `cargo bench --bench read`.
-
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
+//! Reading a million entries, proofs, and hashing a model, each beside its floor.
 
 use std::fs;
 use std::hint::black_box;
@@ -8,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use rollbook::hash::Hash;
 use rollbook::linkage::model::{ModelOptions, digest_model};
 use rollbook::log::reader::{LogReader, ReadError};
@@ -17,9 +15,7 @@ use rollbook::merkle::proof::{prove_inclusion, verify_inclusion};
 use rollbook::merkle::tree::Tree;
 use rollbook::verifier::verify::{Options, verify_dir};
 
-use crate::common::{Filled, rollbook};
-
-mod common;
+use crate::filled::{Filled, rollbook};
 
 const MILLION: u64 = 1_000_000;
 
@@ -36,7 +32,7 @@ fn scan(ledger: &Path) -> u64 {
 }
 
 /// A million entries: read, hashed, decoded, filtered, verified.
-fn million(criterion: &mut Criterion) {
+pub(crate) fn million(criterion: &mut Criterion) {
     let filled = Filled::with(MILLION);
     let ledger = filled.ledger();
     let mut group = criterion.benchmark_group("a million entries");
@@ -68,7 +64,8 @@ fn million(criterion: &mut Criterion) {
             let options =
                 Options { trust: Some(&trust), checkpoints: &[], strict: false, threads: Some(threads) };
             bencher.iter(|| {
-                assert_eq!(verify_dir(&ledger, &options, &|_, _| ()).unwrap().verdict.exit_code(), 0)
+                let report = verify_dir(&ledger, &options, &|_, _| ()).unwrap();
+                assert_eq!(report.verdict.exit_code(), 0);
             });
         });
     }
@@ -80,7 +77,7 @@ fn log_files(ledger: &Path) -> Vec<PathBuf> {
 }
 
 /// Inclusion proofs over trees in memory: made and checked.
-fn proofs(criterion: &mut Criterion) {
+pub(crate) fn proofs(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("proofs");
     for size in [10, 10_000, MILLION] {
         let leaf = |index: u64| Hash::of(&index.to_le_bytes());
@@ -99,7 +96,7 @@ fn proofs(criterion: &mut Criterion) {
 }
 
 /// A model of 16 files of 16 MiB; the floor is `openssl dgst -sha256` of them, on one core.
-fn model(criterion: &mut Criterion) {
+pub(crate) fn model(criterion: &mut Criterion) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("model");
     fs::create_dir_all(&dir).unwrap();
     let files: Vec<PathBuf> = (0..16u8).map(|number| dir.join(format!("shard-{number:02}"))).collect();
@@ -120,6 +117,3 @@ fn model(criterion: &mut Criterion) {
     });
     group.finish();
 }
-
-criterion_group!(benches, million, proofs, model);
-criterion_main!(benches);

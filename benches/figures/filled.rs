@@ -1,4 +1,4 @@
-//! What both sets of benchmarks share: filled ledgers, kept between runs, and signed notes for them.
+//! Filled ledgers, kept between runs, and signed notes for them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
