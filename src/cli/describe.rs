@@ -37,6 +37,12 @@ impl People {
         self.0.get(key).map_or_else(|| key.fingerprint().to_string(), ToString::to_string)
     }
 
+    /// Whether the key is known as that of the person `name`.
+    #[must_use]
+    pub fn is_named(&self, key: &PublicKey, name: &str) -> bool {
+        self.0.get(key).is_some_and(|person| person.as_str() == name)
+    }
+
     /// Whether a name is known for the key.
     #[must_use]
     pub fn knows(&self, key: &PublicKey) -> bool {

@@ -15,10 +15,16 @@ use crate::event::infra::InfraCommit;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::log::reader::LoggedEntry;
+use crate::signing::envelope::AuthorSignature;
 use crate::time::Timestamp;
 
 /// How often --follow looks for new entries.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
+
+/// The digits of a public key in hex.
+const KEY_HEX_DIGITS: usize = 64;
+/// How many bytes of lines are written at once.
+const LINES_BYTES: usize = 32 * 1024;
 
 /// List entries, oldest first, an entry a line.
 ///
@@ -108,7 +114,8 @@ impl Log {
             return Ok(from);
         }
         let mut last: VecDeque<String> = VecDeque::new();
-        reader.for_each::<Failure>(from, |logged| {
+        let mut lines = Lines { context, text: String::new() };
+        let read = reader.for_each::<Failure>(from, |logged| {
             people.learn(&logged.event);
             if !filter.admits(&logged, people) {
                 return Ok(ControlFlow::Continue(()));
@@ -123,14 +130,35 @@ impl Log {
                 return Ok(ControlFlow::Break(()));
             }
             *printed += 1;
-            context.print(line)?;
+            lines.add(&line)?;
             Ok(ControlFlow::Continue(()))
-        })?;
+        });
         *printed += last.len();
-        for line in last {
-            context.print(line)?;
-        }
+        last.iter().try_for_each(|line| lines.add(line))?;
+        lines.print()?;
+        read?;
         Ok(reader.size())
+    }
+}
+
+/// Lines on their way to stdout: many of them share a write.
+struct Lines<'a> {
+    context: &'a Context,
+    text: String,
+}
+
+impl Lines<'_> {
+    fn add(&mut self, line: &str) -> Result<(), Failure> {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(line);
+        if self.text.len() > LINES_BYTES { self.print() } else { Ok(()) }
+    }
+
+    fn print(&mut self) -> Result<(), Failure> {
+        let text = std::mem::take(&mut self.text);
+        if text.is_empty() { Ok(()) } else { self.context.print(text) }
     }
 }
 
@@ -162,10 +190,13 @@ impl Filter<'_> {
     }
 }
 
+/// Whether `who` signed: a person's name, a key's fingerprint, or the key in hex.
 fn signed_by(logged: &LoggedEntry, people: &People, who: &str) -> bool {
-    logged.entry.envelope.signatures().iter().any(|signature| {
-        let key = &signature.key;
-        people.name(key) == who || key.fingerprint().to_string() == who || key.to_string() == who
+    let is_fingerprint = who.starts_with("SHA256:");
+    logged.entry.envelope.signatures().iter().any(|AuthorSignature { key, .. }| {
+        people.is_named(key, who)
+            || (is_fingerprint && key.fingerprint().to_string() == who)
+            || (who.len() == KEY_HEX_DIGITS && key.to_string() == who)
     })
 }
 
