@@ -1,7 +1,7 @@
 //! Appending: from verified envelopes to a durable batch and its receipts.
 //!
 //! Whoever appends verifies signatures in its own thread, queues, and waits. Whoever leads commits all
-//! that has queued meanwhile, as one batch with one `fdatasync` ([`super::queue`]). A refused event
+//! that has queued meanwhile, as one batch with one `fdatasync` (`ledger::queue`). A refused event
 //! refuses only itself.
 
 use std::collections::{HashMap, VecDeque};
