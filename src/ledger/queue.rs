@@ -95,6 +95,7 @@ impl<W, O> Queue<W, O> {
         let state = CallState { outcomes, left: count, is_called: false };
         let call = Arc::new(Call { state: Mutex::new(state), changed: Condvar::new() });
         self.enqueue(works, &call);
+        let _waiting = Waiting { queue: self, call: &call };
         while !call.is_done() {
             match self.lead() {
                 Some(leading) => leading.run(&take, &commit),
@@ -143,6 +144,41 @@ impl<O> Call<O> {
     }
 }
 
+/// A call that waits. Where its thread panics in the lead, nobody waits for the tickets that are still queued: they
+/// are taken out, for whoever is called on their behalf never comes.
+struct Waiting<'a, W, O> {
+    queue: &'a Queue<W, O>,
+    call: &'a Arc<Call<O>>,
+}
+
+impl<W, O> Drop for Waiting<'_, W, O> {
+    fn drop(&mut self) {
+        if self.call.is_done() {
+            return;
+        }
+        let mut state = lock(&self.queue.state);
+        let before = state.tickets.len();
+        state.tickets.retain(|ticket| !Arc::ptr_eq(&ticket.call, self.call));
+        if state.tickets.len() < before {
+            // The last of them was among those.
+            state.calls -= 1;
+        }
+        if !state.is_led {
+            state.call_next();
+        }
+    }
+}
+
+impl<W, O> State<W, O> {
+    /// Calls whoever is next in the queue to lead.
+    fn call_next(&self) {
+        if let Some(next) = self.tickets.front() {
+            lock(&next.call.state).is_called = true;
+            next.call.changed.notify_one();
+        }
+    }
+}
+
 /// The lead, until it is dropped: then whoever is next in the queue is called.
 struct Leading<'a, W, O> {
     queue: &'a Queue<W, O>,
@@ -180,10 +216,7 @@ impl<W, O> Drop for Leading<'_, W, O> {
     fn drop(&mut self) {
         let mut state = lock(&self.queue.state);
         state.is_led = false;
-        if let Some(next) = state.tickets.front() {
-            lock(&next.call.state).is_called = true;
-            next.call.changed.notify_one();
-        }
+        state.call_next();
     }
 }
 
@@ -275,5 +308,41 @@ mod tests {
             }
         });
         assert!(panics.into_inner() > 0);
+    }
+
+    /// The call's other tickets are still queued, first of all, and nobody waits for them any more.
+    #[test]
+    fn a_panic_amid_a_call_of_several_batches_hands_the_lead_on() {
+        let queue = Arc::new(Queue::new());
+        let (tell, told) = std::sync::mpsc::channel();
+        let submit = |works: Vec<u32>| {
+            let (queue, tell) = (Arc::clone(&queue), tell.clone());
+            std::thread::spawn(move || {
+                let take = |queue: &mut VecDeque<_>| queue.pop_front().into_iter().collect();
+                let commit = |tickets: Vec<Ticket<u32, u32>>| {
+                    for ticket in &tickets {
+                        ticket.tell(ticket.work);
+                    }
+                    if tickets[0].work == 1 {
+                        while lock(&queue.state).calls < 2 {
+                            std::thread::yield_now();
+                        }
+                        panic!("on purpose");
+                    }
+                };
+                tell.send(queue.submit(works, take, commit)).expect("the test listens");
+            })
+        };
+        let panicking = submit(vec![1, 2, 3]);
+        while !lock(&queue.state).is_led {
+            std::thread::yield_now();
+        }
+        let waiting = submit(vec![4]);
+        assert!(panicking.join().is_err());
+        // Whoever is never answered would hang here for good.
+        assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(vec![4]));
+        waiting.join().expect("it was answered");
+        let state = lock(&queue.state);
+        assert_eq!((state.tickets.len(), state.calls, state.is_led), (0, 0, false));
     }
 }
