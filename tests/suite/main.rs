@@ -18,6 +18,7 @@ mod format_wincode;
 mod frame_vectors;
 mod house;
 mod index_damage;
+mod index_upkeep;
 mod ledger_append;
 mod ledger_create;
 mod ledger_faults;
