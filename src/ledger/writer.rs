@@ -555,10 +555,22 @@ impl Writer {
             .and_then(|()| derived.flush_beyond(INDEX_LAG_MAX));
         match recorded {
             Ok(()) => self.state.forget_above(CACHED_ROWS_MAX),
-            Err(error) => self.poisoned = Some(error.to_string()),
+            Err(error) => self.mend(&error),
         }
         self.write_anchors(&note);
         Ok(note)
+    }
+
+    /// After the index failed under a batch that is published: one that is damaged is built anew, that batch
+    /// included. Where the system refuses it something, building would be refused too.
+    fn mend(&mut self, error: &IndexError) {
+        let mended = match error {
+            IndexError::Damaged { .. } => self.rebuild(error).map_err(|error| error.to_string()),
+            error => Err(error.to_string()),
+        };
+        if let Err(reason) = mended {
+            self.poisoned = Some(reason);
+        }
     }
 
     /// Of each anchor only the newest warning is kept, so that a lost disk fills no memory.

@@ -2,11 +2,13 @@
 //! anything away.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rollbook::ledger::opening::{OpenOptions, OpeningError};
+use rollbook::ledger::receipt::Warning;
 use rollbook::ledger::upkeep::{IndexCheck, check_index};
 use rollbook::ledger::writer::ClockTrust;
 use rollbook::store::disk::RealDisk;
@@ -54,4 +56,29 @@ fn ids_that_have_expired_are_no_difference() {
     let before = records(&test);
     assert_eq!(check(&test).unwrap(), IndexCheck { entries: 2204, covered: 2204, problem: None });
     assert_eq!(records(&test), before);
+}
+
+#[test]
+fn a_run_that_is_found_damaged_when_it_is_merged_costs_a_rebuild_and_no_writer() {
+    let test = TestLedger::new();
+    let ledger = test.open();
+    let append = |count: usize| {
+        let outcomes = ledger.append_batch((0..count).map(|_| test.note("a line")).collect());
+        assert!(outcomes.iter().all(Result::is_ok), "{:?}", outcomes.iter().find(|outcome| outcome.is_err()));
+    };
+    // A run of 2,104; then so many more that the next flush merges it.
+    append(2100);
+    append(1100);
+    append(1000);
+    let run = test.dir().join("index/ids/1");
+    assert_eq!(fs::metadata(&run).unwrap().len(), 24 * 2104);
+    let file = fs::OpenOptions::new().write(true).open(run).unwrap();
+    file.write_all_at(&[0xff; 24], 0).unwrap();
+    append(30);
+    append(30);
+    let warnings = ledger.take_warnings();
+    assert!(warnings.iter().any(|warning| matches!(warning, Warning::IndexRebuilt { .. })), "{warnings:?}");
+    drop(ledger);
+    let found = check(&test).unwrap();
+    assert_eq!((found.entries, found.problem), (4264, None));
 }
