@@ -3,7 +3,7 @@
 //! Neither is ever needed, for an index that cannot be used is rebuilt when a ledger is opened. They answer an
 //! operator who has reason to doubt the disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::index::rows::{IndexError, remove_index};
@@ -11,6 +11,8 @@ use crate::ledger::derived::Derived;
 use crate::ledger::opening::{FollowError, Locked, OpenOptions, OpeningError, follow, published};
 use crate::ledger::writer::Ledger;
 use crate::log::reader::{INDEX_DIR, LOG_DIR};
+use crate::note::checkpoint::Origin;
+use crate::note::vkey::VerifierKey;
 use crate::store::disk::RealDisk;
 use crate::store::files::{FileSource, RollSize};
 use crate::store::head::read_head;
@@ -27,28 +29,31 @@ pub struct IndexCheck {
 }
 
 /// Builds a second index from the log, and holds the ledger's own against it: every row, every offset, every event
-/// id. The second one stands in the system's temporary directory, some 50 bytes an entry.
+/// id that is in use. The second one stands in the system's temporary directory, some 50 bytes an entry. Of log and
+/// `head` nothing is changed.
 ///
 /// # Errors
 /// [`OpeningError`]; what is wrong with the index is in the answer.
 pub fn check_index(dir: &Path, options: OpenOptions<'_>) -> Result<IndexCheck, OpeningError> {
     let (locked, _, _) = Locked::take(dir, options)?;
-    let (origin, vkey) = locked.identity()?;
-    let Some(head) = published(dir, &locked.config, &read_head(dir)?, &vkey)? else {
-        return Err(OpeningError::Empty { dir: dir.to_owned() });
-    };
-    let entries = head.checkpoint().size();
-    let (log_dir, log) = (dir.join(LOG_DIR), FileSource::new(&dir.join(LOG_DIR)));
     let elsewhere = tempfile::tempdir().map_err(|source| {
         let path = std::env::temp_dir();
         OpeningError::Index(IndexError::Io { operation: "make a directory in", path, source })
     })?;
-    let made = Derived::open_at(elsewhere.path(), &log_dir)?;
-    let mut made = follow(made, &log, &origin, &vkey, entries)?;
-    let mut covered = 0;
-    let compared = Derived::open(dir).map_err(FollowError::Index).and_then(|own| {
-        covered = own.reach().tree.size();
-        let mut own = follow(own, &log, &origin, &vkey, entries)?;
+    let published = Published::of(&locked)?;
+    let mut made = published.build(elsewhere.path())?;
+    let entries = published.size;
+    let own = match Derived::open(dir) {
+        // The next opening takes it for none at all, and so do we.
+        Err(IndexError::OtherBoot) => return Ok(IndexCheck { entries, covered: 0, problem: None }),
+        own => own,
+    };
+    let covered = own.as_ref().map_or(0, |own| own.reach().tree.size());
+    // Batches beyond `head` are in the index before they are published: a writer may have ended in between.
+    let entries = entries.max(covered);
+    let compared = own.map_err(FollowError::Index).and_then(|own| {
+        let mut own = published.follow(own, entries)?;
+        made = published.follow(made, entries)?;
         Ok(own.difference(&mut made)?)
     });
     let problem = match compared {
@@ -71,4 +76,34 @@ pub fn rebuild_index(dir: &Path, options: OpenOptions<'_>) -> Result<Ledger, Ope
         .flush_index()
         .map_err(|error| OpeningError::Index(IndexError::Damaged { what: error.to_string() }))?;
     Ok(ledger)
+}
+
+/// The log up to what `head` covers, to build an index from.
+struct Published {
+    log_dir: PathBuf,
+    log: FileSource,
+    origin: Origin,
+    vkey: VerifierKey,
+    size: u64,
+}
+
+impl Published {
+    fn of(locked: &Locked<'_>) -> Result<Self, OpeningError> {
+        let (dir, (origin, vkey)) = (locked.dir, locked.identity()?);
+        let Some(head) = published(dir, &locked.config, &read_head(dir)?, &vkey)? else {
+            return Err(OpeningError::Empty { dir: dir.to_owned() });
+        };
+        let log_dir = dir.join(LOG_DIR);
+        let log = FileSource::new(&log_dir);
+        Ok(Self { log_dir, log, origin, vkey, size: head.checkpoint().size() })
+    }
+
+    /// Builds an index in the directory `index`.
+    fn build(&self, index: &Path) -> Result<Derived, OpeningError> {
+        Ok(self.follow(Derived::open_at(index, &self.log_dir)?, self.size)?)
+    }
+
+    fn follow(&self, derived: Derived, end: u64) -> Result<Derived, FollowError> {
+        follow(derived, &self.log, &self.origin, &self.vkey, end)
+    }
 }

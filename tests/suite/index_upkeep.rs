@@ -58,6 +58,28 @@ fn ids_that_have_expired_are_no_difference() {
     assert_eq!(records(&test), before);
 }
 
+/// As an opening does, a check takes such an index for none at all.
+#[test]
+fn an_index_of_another_boot_is_no_difference() {
+    let test = TestLedger::new();
+    append_notes(&test, 5);
+    fs::write(test.dir().join("index/boot"), "another").unwrap();
+    assert_eq!(check(&test).unwrap(), IndexCheck { entries: 9, covered: 0, problem: None });
+}
+
+/// Frames beyond `head` are in the index before `head` is written: a writer may be killed in between.
+#[test]
+fn an_index_ahead_of_head_is_no_difference() {
+    let test = TestLedger::new();
+    let head = fs::read(test.dir().join("head")).unwrap();
+    append_notes(&test, 50);
+    fs::write(test.dir().join("head"), head).unwrap();
+    let before = records(&test);
+    let found = check(&test).unwrap();
+    assert_eq!(found.problem, None);
+    assert_eq!(records(&test), before);
+}
+
 #[test]
 fn a_run_that_is_found_damaged_when_it_is_merged_costs_a_rebuild_and_no_writer() {
     let test = TestLedger::new();
