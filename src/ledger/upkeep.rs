@@ -28,6 +28,9 @@ pub struct IndexCheck {
     pub problem: Option<String>,
 }
 
+/// Where a rebuild makes the new index, in the ledger's directory.
+const NEW_INDEX_DIR: &str = "index.new";
+
 /// Builds a second index from the log, and holds the ledger's own against it: every row, every offset, every event
 /// id that is in use. The second one stands in the system's temporary directory, some 50 bytes an entry. Of log and
 /// `head` nothing is changed.
@@ -64,13 +67,28 @@ pub fn check_index(dir: &Path, options: OpenOptions<'_>) -> Result<IndexCheck, O
     Ok(IndexCheck { entries, covered, problem })
 }
 
-/// Removes the index, builds it again from the log, and opens the ledger.
+/// Builds the index again from the log, puts it in the old one's place, and opens the ledger. Where the log cannot be
+/// read from end to end, the old index stays: with it, what lies behind the damage can still be read.
 ///
 /// # Errors
 /// [`OpeningError`].
 pub fn rebuild_index(dir: &Path, options: OpenOptions<'_>) -> Result<Ledger, OpeningError> {
     let (locked, clock, clock_trust) = Locked::take(dir, options)?;
-    remove_index(&dir.join(INDEX_DIR))?;
+    let (new, old) = (dir.join(NEW_INDEX_DIR), dir.join(INDEX_DIR));
+    // A rebuild before may have been killed.
+    remove_index(&new)?;
+    let built = Published::of(&locked)?.build(&new).and_then(|mut built| Ok(built.flush()?));
+    if let Err(error) = built {
+        let _ = remove_index(&new);
+        return Err(error);
+    }
+    remove_index(&old)?;
+    // A crash here leaves no index: the next opening builds one.
+    std::fs::rename(&new, &old).map_err(|source| IndexError::Io {
+        operation: "rename",
+        path: new,
+        source,
+    })?;
     let ledger = locked.open(&(Arc::new(RealDisk) as _), RollSize::DEFAULT, clock, clock_trust)?;
     ledger
         .flush_index()

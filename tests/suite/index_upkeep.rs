@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use rollbook::ledger::opening::{OpenOptions, OpeningError};
 use rollbook::ledger::receipt::Warning;
-use rollbook::ledger::upkeep::{IndexCheck, check_index};
-use rollbook::ledger::writer::ClockTrust;
+use rollbook::ledger::upkeep::{IndexCheck, check_index, rebuild_index};
+use rollbook::ledger::writer::{ClockTrust, Ledger};
+use rollbook::log::reader::LogReader;
+use rollbook::signing::key_file::{Existing, KeyFormat, write_private_key};
 use rollbook::store::disk::RealDisk;
 use rollbook::time::DAY_MS;
 
-use crate::support::test_ledger::{TestLedger, contents};
+use crate::support::test_ledger::{TestLedger, Who, contents};
 
 fn with_options<T>(test: &TestLedger, act: impl FnOnce(OpenOptions<'_>) -> T) -> T {
     let (clock, lock_timeout) = (Arc::clone(&test.clock) as _, Duration::from_millis(100));
@@ -28,6 +30,10 @@ fn with_options<T>(test: &TestLedger, act: impl FnOnce(OpenOptions<'_>) -> T) ->
 
 fn check(test: &TestLedger) -> Result<IndexCheck, OpeningError> {
     with_options(test, |options| check_index(&test.dir(), options))
+}
+
+fn rebuild(test: &TestLedger) -> Result<Ledger, OpeningError> {
+    with_options(test, |options| rebuild_index(&test.dir(), options))
 }
 
 /// Appends `count` notes, all of which the index's rows then know.
@@ -78,6 +84,32 @@ fn an_index_ahead_of_head_is_no_difference() {
     let found = check(&test).unwrap();
     assert_eq!(found.problem, None);
     assert_eq!(records(&test), before);
+}
+
+#[test]
+fn a_rebuild_that_fails_leaves_the_index_as_it_was() {
+    let test = TestLedger::new();
+    append_notes(&test, 5);
+    append_notes(&test, 5);
+    let key_file = test.beside("log.pem");
+    let sound = fs::read(&key_file).unwrap();
+    let index = || contents(&test.dir().join("index"));
+    let before = (records(&test), index());
+    write_private_key(&key_file, &Who::Stranger.secret(), KeyFormat::Pkcs8, "", None, Existing::Replace)
+        .unwrap();
+    assert!(matches!(rebuild(&test), Err(OpeningError::HeadNotOurs { .. })));
+    assert_eq!((records(&test), index()), before);
+
+    fs::write(&key_file, sound).unwrap();
+    let log = fs::OpenOptions::new().write(true).open(test.log_file()).unwrap();
+    log.write_all_at(&[0xff; 8], 200).unwrap();
+    let before = (records(&test), index());
+    assert!(matches!(rebuild(&test), Err(OpeningError::Scan(_))));
+    assert_eq!((records(&test), index()), before);
+    // With the index, what lies behind the damage can still be read.
+    assert_eq!(LogReader::open(&test.dir()).unwrap().entry(12).unwrap().0.entry.index, 12);
+    assert!(check(&test).is_err());
+    assert_eq!((records(&test), index()), before);
 }
 
 #[test]
