@@ -56,6 +56,14 @@ pub enum IndexError {
     },
 }
 
+impl IndexError {
+    /// Whether the system refused room or access: then nothing is known about what the index holds.
+    #[must_use]
+    pub fn is_refused_by_system(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_refusal(source.kind()))
+    }
+}
+
 /// One change to a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowChange {
@@ -214,22 +222,24 @@ fn is_still_locked(error: &sled::Error) -> bool {
 
 /// What the system refuses is no damage: it is told with the place.
 fn from_sled(dir: &Path, error: sled::Error) -> IndexError {
-    use io::ErrorKind as Kind;
     match error {
-        sled::Error::Io(source)
-            if matches!(
-                source.kind(),
-                Kind::StorageFull
-                    | Kind::QuotaExceeded
-                    | Kind::FileTooLarge
-                    | Kind::ReadOnlyFilesystem
-                    | Kind::PermissionDenied
-            ) =>
-        {
+        sled::Error::Io(source) if is_refusal(source.kind()) => {
             IndexError::Io { operation: "write", path: dir.to_owned(), source }
         }
         error => IndexError::Damaged { what: error.to_string() },
     }
+}
+
+const fn is_refusal(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::StorageFull
+            | Kind::QuotaExceeded
+            | Kind::FileTooLarge
+            | Kind::ReadOnlyFilesystem
+            | Kind::PermissionDenied
+    )
 }
 
 /// Runs `action`; a panic in it becomes an error, and is not printed.

@@ -61,6 +61,7 @@ pub fn check_index(dir: &Path, options: OpenOptions<'_>) -> Result<IndexCheck, O
     });
     let problem = match compared {
         Ok(problem) => problem,
+        Err(FollowError::Index(error)) if error.is_refused_by_system() => return Err(error.into()),
         // The log was just read from end to end: whatever fails here is the index's fault.
         Err(error) => Some(error.to_string()),
     };

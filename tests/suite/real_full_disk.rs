@@ -5,9 +5,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::Duration;
 
-use rollbook::ledger::opening::OpeningError;
+use rollbook::ledger::opening::{OpenOptions, OpeningError};
 use rollbook::ledger::receipt::AppendError;
+use rollbook::ledger::upkeep::check_index;
 use rollbook::ledger::writer::{ClockTrust, Ledger};
 use rollbook::log::reader::LogReader;
 use rollbook::store::disk::{Disk, RealDisk};
@@ -337,6 +339,32 @@ fn an_index_is_not_rebuilt_by_halves_on_a_full_disk() {
         assert!(evidence(&moved.dir()) == before, "{left} bytes left: the log was written to");
         moved.disk.make_room();
         assert_eq!(facts(&moved.open().unwrap(), &versions), expected, "after {left} bytes were left");
+    }
+    assert!(refusals > 0, "no disk was full");
+}
+
+/// Where the system keeps an index from being brought up to the log, nobody has seen that it is wrong.
+#[test]
+#[ignore = "needs root to mount a tmpfs"]
+fn a_check_that_a_full_disk_stops_gives_no_answer() {
+    let test = TestLedger::new();
+    test.open().append_batch((0..40).map(|number| test.register(&number.to_string())).collect());
+    let moved = Moved::new(test);
+    let mut refusals = 0;
+    for left in [4_096, 12_000, 40_000, 200_000, 520_000, 540_000, 600_000] {
+        let _ = std::fs::remove_dir_all(moved.dir().join("index"));
+        moved.disk.fill(left);
+        let clock = Arc::clone(&moved.test.clock) as _;
+        let (lock_timeout, clock_trust) = (Duration::from_millis(100), ClockTrust::Checked);
+        let options = OpenOptions { lock_timeout, clock, clock_trust, ask_passphrase: &mut || Ok(None) };
+        match check_index(&moved.dir(), options) {
+            Ok(found) => assert_eq!(found.problem, None, "{left} bytes left"),
+            Err(error) => {
+                refusals += 1;
+                assert!(error.to_string().contains("No space left on device"), "{left} bytes left: {error}");
+            }
+        }
+        moved.disk.make_room();
     }
     assert!(refusals > 0, "no disk was full");
 }
