@@ -102,6 +102,12 @@ impl<const N: usize> FlatFile<N> {
         Ok(records)
     }
 
+    /// Forgets all records from `records` on: the next append writes over them. Readers go on seeing them, as they
+    /// were, until then.
+    pub fn rewind(&mut self, records: u64) {
+        self.records = self.records.min(records);
+    }
+
     /// Cuts all records from `records` on; nothing happens where there are no more.
     ///
     /// # Errors
@@ -156,6 +162,21 @@ mod tests {
         assert_eq!(writer.records(), 2);
         writer.append(&[*b"dddd"]).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"aaaabbbbdddd");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_there_for_readers_until_it_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("flat");
+        let mut flat = FlatFile::<2>::open(&path).unwrap();
+        flat.append(&[*b"aa", *b"bb", *b"cc"]).unwrap();
+        flat.rewind(9);
+        flat.rewind(1);
+        assert_eq!((flat.records(), flat.read(1).unwrap()), (1, None));
+        let reader = FlatFile::<2>::open_to_read(&path).unwrap().unwrap();
+        assert_eq!(reader.read(2).unwrap(), Some(*b"cc"));
+        flat.append(&[*b"dd"]).unwrap();
+        assert_eq!(flat.read_range(0, 9).unwrap(), [*b"aa", *b"dd"]);
     }
 
     #[test]

@@ -89,12 +89,9 @@ impl Offsets {
         Ok(self.file.read(index)?.map(EntryLocation::decode))
     }
 
-    /// Forgets the entries from `entries` on.
-    ///
-    /// # Errors
-    /// [`IndexError::Io`].
-    pub fn truncate(&mut self, entries: u64) -> Result<(), IndexError> {
-        self.file.truncate(entries)
+    /// Forgets the entries from `entries` on. Readers, who check what they find, see them until they are written over.
+    pub fn rewind(&mut self, entries: u64) {
+        self.file.rewind(entries);
     }
 }
 
@@ -113,7 +110,7 @@ mod tests {
         assert_eq!((reader.entries(), reader.read(1).unwrap()), (2, Some(location)));
         let bytes = std::fs::read(dir.path().join("offsets")).unwrap();
         assert_eq!(bytes[16..], [2, 1, 0, 0, 0, 0, 0, 0, 4, 3, 0, 0, 28, 0, 0, 0]);
-        offsets.truncate(1).unwrap();
+        offsets.rewind(1);
         assert_eq!(offsets.read(1).unwrap(), None);
     }
 }

@@ -150,7 +150,7 @@ impl Derived {
         if offsets.entries() < reach.tree.size() {
             return Err(damaged("offsets are missing"));
         }
-        offsets.truncate(reach.tree.size())?;
+        offsets.rewind(reach.tree.size());
         let log = FileSource::new(log);
         let flushed = reach.tree.size();
         Ok(Self { rows: Some(rows), offsets, ids, log, reach, flushed, pending: BTreeMap::new() })

@@ -3,7 +3,7 @@
 //! Callers queue tickets. One of them at a time *leads*: it takes what is queued, commits it as one batch with one
 //! `fdatasync`, tells all of them their outcomes at once, and calls the next leader. A leader that saw several
 //! callers in the last batch gives them a moment to come back, at most half of what that batch took: they would
-//! otherwise pay for a batch each. A caller that is alone never waits.
+//! otherwise pay for a batch each. A caller that stays alone does not wait.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
