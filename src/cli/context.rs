@@ -170,21 +170,23 @@ impl Context {
     /// # Errors
     /// It cannot be opened.
     pub fn writer_at(&self, dir: &Path) -> Result<Ledger, Failure> {
-        follow_directory(self, dir)?;
-        let ledger = self.with_open_options(|options| Ok(Ledger::open(dir, options)?))?;
+        let ledger = self.open_with(dir, |options| Ok(Ledger::open(dir, options)?))?;
         self.tell(format_args!("ledger: {}, {} entries", dir.display(), ledger.size()));
         self.warn_all(&ledger);
         Ok(ledger)
     }
 
-    /// Calls `open` with how a ledger is opened for writing here.
+    /// Calls `open` with how the ledger in `dir` is opened for writing here; what is written there takes its rights
+    /// from the directory.
     ///
     /// # Errors
-    /// The lock timeout is no time, or what `open` ends in.
-    pub fn with_open_options<T>(
+    /// The directory is another's, the lock timeout is no time, or what `open` ends in.
+    pub fn open_with<T>(
         &self,
+        dir: &Path,
         open: impl FnOnce(OpenOptions<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        follow_directory(self, dir)?;
         let lock_timeout =
             Duration::from_millis(u64::try_from(parse_span_ms(&self.global.lock_timeout)?).unwrap_or(0));
         let clock_trust = if self.global.clock_ok { ClockTrust::Vouched } else { ClockTrust::Checked };

@@ -55,7 +55,7 @@ impl Index {
 
 fn check(context: &Context) -> Result<(), Failure> {
     let dir = context.ledger_dir()?;
-    let found = context.with_open_options(|options| Ok(check_index(dir, options)?))?;
+    let found = context.open_with(dir, |options| Ok(check_index(dir, options)?))?;
     if let Some(problem) = found.problem {
         return Err(Failure::no("index_differs", format!("the index is not what the log makes: {problem}"))
             .hint("nothing is lost: `rollbook index rebuild` builds it again from the log"));
@@ -69,7 +69,7 @@ fn check(context: &Context) -> Result<(), Failure> {
 
 fn rebuild(context: &Context) -> Result<(), Failure> {
     let (dir, began) = (context.ledger_dir()?, Instant::now());
-    let ledger = context.with_open_options(|options| Ok(rebuild_index(dir, options)?))?;
+    let ledger = context.open_with(dir, |options| Ok(rebuild_index(dir, options)?))?;
     context.warn_all(&ledger);
     let (entries, seconds) = (ledger.size(), began.elapsed().as_secs_f64());
     if context.json() {

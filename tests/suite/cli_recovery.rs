@@ -1,5 +1,6 @@
 //! Disks that failed, copies that were put back, and auditors who notice: what the commands say, and what stays.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use rollbook::store::lock::{Holder, WriterLock};
@@ -183,4 +184,28 @@ fn an_index_is_checked_against_the_log_and_rebuilt() {
     assert_eq!(desk.records(), log);
     let mut nowhere = desk.command("index check");
     desk.refused_by(nowhere.env("ROLLBOOK_LEDGER", "nowhere"), "nowhere", 2, &["hint:"]);
+}
+
+/// Whatever the umask of whoever rebuilds it: others must be able to go on with it.
+#[test]
+fn a_rebuilt_index_has_the_modes_of_the_ledgers_directory() {
+    let desk = Desk::with_releases();
+    desk.chmod("ledger", 0o750);
+    let program = desk.command("index rebuild");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let rebuilt = command.current_dir(desk.path("")).output().unwrap();
+    assert!(rebuilt.status.success(), "{rebuilt:?}");
+    for (path, mode) in
+        [("ledger/index", 0o750), ("ledger/index/ids", 0o750), ("ledger/index/offsets", 0o640)]
+    {
+        let permissions = std::fs::metadata(desk.path(path)).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o7777, mode, "{path}");
+    }
 }
