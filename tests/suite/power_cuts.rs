@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::support::child::Killed;
 use crate::support::desk::Desk;
 use crate::support::writer_child::{Account, Random, Task, Writer, desk, verify, write_if_told};
 
@@ -224,13 +225,15 @@ fn a_power_cut_takes_what_was_not_synced() {
     assert!(lost > 0, "{CUTS} cuts took nothing that was not synced: they prove nothing");
 }
 
-struct UnsyncedWriter(std::process::Child);
+struct UnsyncedWriter(Killed);
 
 impl UnsyncedWriter {
     fn start(file: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "power_cuts::unsynced_writer", "--nocapture"]).env(UNSYNCED, file);
-        Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap())
+        Self(Killed(
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap(),
+        ))
     }
 
     /// Waits until so many lines are written at least; gives how many are.
@@ -240,12 +243,5 @@ impl UnsyncedWriter {
         let written = |line: String| line.split_once("written ")?.1.strip_suffix('.')?.parse::<u64>().ok();
         let last = said.map_while(Result::ok).filter_map(written).find(|number| *number + 1 >= lines);
         last.expect("it writes until it is killed") + 1
-    }
-}
-
-impl Drop for UnsyncedWriter {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

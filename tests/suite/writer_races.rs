@@ -18,6 +18,7 @@ use rollbook::store::disk::{Disk, RealDisk};
 use rollbook::store::head::read_head;
 use rollbook::time::SystemClock;
 
+use crate::support::child::Killed;
 use crate::support::desk::{Answer, Desk};
 use crate::support::test_ledger::{TestLedger, name, open_at};
 use crate::support::writer_child::{Account, Task, Writer, desk, first_note, open, verify, write_if_told};
@@ -54,7 +55,7 @@ fn contender() {
 }
 
 struct Contender {
-    child: Child,
+    child: Killed,
     lines: Box<dyn Iterator<Item = String>>,
 }
 
@@ -66,7 +67,7 @@ impl Contender {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let mut contender = Self { child, lines: Box::new(lines) };
+        let mut contender = Self { child: Killed(child), lines: Box::new(lines) };
         contender.hear(&["ready"]);
         contender
     }
@@ -79,13 +80,6 @@ impl Contender {
     fn hear(&mut self, words: &[&str]) -> String {
         let line = self.lines.find(|line| words.iter().any(|word| line.starts_with(word)));
         line.unwrap_or_else(|| panic!("it ended before it said any of {words:?}"))
-    }
-}
-
-impl Drop for Contender {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -230,7 +224,7 @@ fn processes_that_retry_the_same_event_get_one_entry() {
 
 /// `rollbook log --follow`, read line by line as it speaks. Killed when this is dropped.
 struct Follower {
-    child: Child,
+    _child: Killed,
     lines: Receiver<Followed>,
 }
 
@@ -258,19 +252,12 @@ impl Follower {
                 }
             }
         });
-        Self { child, lines }
+        Self { _child: Killed(child), lines }
     }
 
     /// The next entry that it shows.
     fn next(&self) -> Followed {
         self.lines.recv_timeout(Duration::from_mins(2)).expect("it follows")
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

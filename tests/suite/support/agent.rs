@@ -1,14 +1,16 @@
 //! A real `ssh-agent` of the test's own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rollbook::signing::agent::Agent;
 
+use super::child::Killed;
+
 /// An agent, killed when the test ends.
 pub(crate) struct RunningAgent {
-    child: Child,
+    _child: Killed,
     pub(crate) socket: PathBuf,
 }
 
@@ -30,7 +32,7 @@ impl RunningAgent {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot run ssh-agent: {error}"));
-        let running = Self { child, socket };
+        let running = Self { _child: Killed(child), socket };
         let deadline = Instant::now() + Duration::from_secs(10);
         while Agent::new(&running.socket).identities().is_err() {
             assert!(Instant::now() < deadline, "ssh-agent doesn't come up");
@@ -57,13 +59,5 @@ impl RunningAgent {
             .status()
             .unwrap_or_else(|error| panic!("cannot run ssh-add: {error}"));
         assert!(status.success(), "ssh-add {args:?}");
-    }
-}
-
-impl Drop for RunningAgent {
-    fn drop(&mut self) {
-        // Both fail only where it is gone already.
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }

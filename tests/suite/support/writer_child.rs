@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ use rollbook::store::disk::{Disk, RealDisk};
 use rollbook::store::head::read_head;
 use rollbook::time::{Clock as _, SystemClock, Timestamp};
 
+use super::child::Killed;
 use super::desk::{Answer, Desk, PROGRAM};
 use super::test_ledger::open_at;
 
@@ -217,7 +218,7 @@ impl Said {
 
 /// A writer at work. Killed when this is dropped.
 pub(crate) struct Writer {
-    child: Child,
+    child: Killed,
     task: Task,
     dir: PathBuf,
     said: Arc<Mutex<Said>>,
@@ -245,7 +246,7 @@ impl Writer {
             }
         });
         let (dir, seen) = (dir.to_owned(), Vec::new());
-        Self { child, task, dir, said, heard, hearing: Some(hearing), seen }
+        Self { child: Killed(child), task, dir, said, heard, hearing: Some(hearing), seen }
     }
 
     /// Waits until so many batches are acknowledged, reading `head` all the while.
@@ -332,13 +333,6 @@ impl Writer {
         threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat"))).all(|stat| {
             stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
         })
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
