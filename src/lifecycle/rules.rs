@@ -270,7 +270,7 @@ impl<S: RowSource> Judge<'_, S> {
     }
 
     fn signed_for(&mut self, act: Act, proposer: &'static [Role], place: Place<'_>) -> Outcome<(), S> {
-        let people = self.policy.signers_needed(act, place.environment);
+        let people = self.policy.approvals(act, place.environment, place.model).people;
         self.signed_by(&Need { proposer, others: Role::Approver, place, people })
     }
 

@@ -95,7 +95,7 @@ impl Filler {
             origin: "bench.example.org/ledger",
             administrator: "admin",
             seed: Hash::of_parts(&[b"admin", &scale.seed.to_le_bytes()]),
-            policy: policy(scale.environments),
+            policy: policy(),
         };
         let founded = found_in(context, dir, &founding)?;
         let person = |number: u64| {
@@ -308,12 +308,11 @@ pub fn append_all(ledger: &Ledger, envelopes: Vec<Envelope>) -> Result<(), Failu
     ledger.append_batch(envelopes).into_iter().try_for_each(|outcome| Ok(outcome.map(drop)?))
 }
 
-fn policy(environments: u64) -> Policy {
-    let mut text = format!("schema = {POLICY_SCHEMA}\n[administrators]\nthreshold = 1\n");
-    for number in 0..environments {
-        text += &format!("[[environment]]\nname = \"env-{number}\"\n");
-    }
-    Policy { schema: POLICY_SCHEMA, text: PolicyText::new(text).expect("short names") }
+fn policy() -> Policy {
+    let text = format!(
+        "schema = {POLICY_SCHEMA}\n[administrators]\nthreshold = 1\n[[environment]]\nname = \"env-*\"\n"
+    );
+    Policy { schema: POLICY_SCHEMA, text: PolicyText::new(text).expect("a short text") }
 }
 
 fn model_name(number: u64) -> Name {

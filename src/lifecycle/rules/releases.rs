@@ -8,7 +8,7 @@ use crate::event::release::{
 };
 use crate::event::text::{EnvironmentName, Name};
 use crate::lifecycle::authority::Place;
-use crate::lifecycle::policy::{Act, Environment};
+use crate::lifecycle::policy::Act;
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::state::{
     ChangeKind, NewestChange, OPEN_CHANGES_MAX, OpenChange, Row, RowKey, RowSource, STACK_MAX, ServedRow,
@@ -53,8 +53,7 @@ impl<S: RowSource> Judge<'_, S> {
     /// The digest has served wherever the policy wants it to have served before.
     fn in_order(&mut self, body: &ModelPromoted) -> Outcome<(), S> {
         let policy = Arc::clone(&self.policy);
-        let after = policy.environment(&body.environment).map(Environment::after).unwrap_or_default();
-        for missing in after {
+        for missing in policy.promotion(&body.environment, &body.model).after {
             if self.state.served(missing, body.digest)?.is_none() {
                 return refuse(Refusal::OrderNotMet {
                     model: body.model.clone(),
