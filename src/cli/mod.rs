@@ -40,7 +40,7 @@ pub mod view;
 pub mod withdraw;
 
 /// The program's version, and that of the format it writes.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 1)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 2)");
 
 /// The signed, append-only audit ledger of model releases.
 ///
@@ -215,10 +215,14 @@ fn report(failure: &Failure, json: bool) {
     }
     let red = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
     let word = if failure.exit == failure::Exit::No { "refused" } else { "error" };
-    let message = describe::visible(&failure.message);
-    let _ = writeln!(anstream::stderr(), "{red}{word}:{red:#} {message}");
-    if let Some(hint) = &failure.hint {
-        let _ = writeln!(anstream::stderr(), "  hint: {}", describe::visible(hint));
+    for (word, failure) in
+        std::iter::once((word, failure)).chain(failure.also.iter().map(|also| ("also", also)))
+    {
+        let message = describe::visible(&failure.message);
+        let _ = writeln!(anstream::stderr(), "{red}{word}:{red:#} {message}");
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(anstream::stderr(), "  hint: {}", describe::visible(hint));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! here does I/O or reads a clock (decision 7; docs/lifecycle.md).
 
 pub mod authority;
+pub mod observation;
 pub mod policy;
 pub mod refusal;
 pub mod rules;

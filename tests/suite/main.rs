@@ -35,6 +35,7 @@ mod real_git;
 mod real_keys;
 mod real_signers;
 mod real_users;
+mod rule_rows_of_evidence;
 mod rule_table;
 mod store_kill;
 mod support;

@@ -909,8 +909,8 @@ fn a_run_of_wrong_roots_is_said_once() {
     *entry.last_mut().unwrap() ^= 1;
     frames[1] = encode_frame(1, &[entry], view.note()).unwrap();
     let report = Case::of(&forge).frames(&frames).verify();
-    let roots: Vec<&Finding> =
-        report.findings.iter().filter(|finding| finding.code() == "checkpoint.root").collect();
+    let of_roots = report.findings.iter().filter(|finding| finding.code() == "checkpoint.root");
+    let roots: Vec<&Finding> = of_roots.map(|found| &**found).collect();
     assert!(matches!(roots[..], [Finding::CheckpointRoot { index: 1, checkpoints: 8, .. }]), "{roots:?}");
 }
 
