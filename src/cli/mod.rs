@@ -19,6 +19,7 @@ pub mod describe;
 pub mod draft;
 pub mod failure;
 pub mod founding;
+pub mod gate;
 pub mod index;
 pub mod infra;
 pub mod init;
@@ -89,6 +90,7 @@ enum Command {
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
+    Gate(gate::Gate),
     #[command(subcommand)]
     Index(index::Index),
     #[command(subcommand)]
@@ -180,6 +182,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
+        Command::Gate(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use crate::event::body::{Body, Event};
+use crate::event::incident::Ratification;
 use crate::event::text::Name;
 use crate::lifecycle::state::{NoSource, State};
 use crate::log::entry::Entry;
@@ -109,7 +110,9 @@ impl Walk<'_> {
             Body::ModelWithdrawn(body) => entries.push(body.policy_entry),
             Body::ChangeCompleted(body) => entries.push(body.change),
             Body::IncidentDetected(body) => entries.extend(&body.evidence),
-            Body::EntryRatified(body) => entries.push(body.entry),
+            Body::EntryRatified(body) if body.ratification == Ratification::BreakGlass => {
+                entries.push(body.entry)
+            }
             _ => {}
         }
         entries

@@ -15,13 +15,13 @@ use crate::rule_table::{Row, abe, accepted, dan, rea, refused, register_three, r
 use crate::support::events::*;
 use crate::support::forge::Forge;
 
-fn eva() -> Person {
+pub(crate) fn eva() -> Person {
     person("Eva the evaluator")
 }
 
 /// Founded by Ada under a policy of schema 2 (entry 0), everyone granted their role (1 to 5), v1 and v2 registered
 /// (6 and 7).
-fn governed(forge: &mut Forge, rest: &str) {
+pub(crate) fn governed(forge: &mut Forge, rest: &str) {
     let mut body = created(&[&ada()], forge.log_public());
     body.policy = policy_2(rest);
     forge.add(&[&ada()], body);
@@ -94,14 +94,14 @@ name = 'production'
 ";
 
 /// Governed, v1 (entry 8) and then v2 (entry 9) put in production.
-fn serve_both(forge: &mut Forge, rest: &str) {
+pub(crate) fn serve_both(forge: &mut Forge, rest: &str) {
     governed(forge, rest);
     forge.add(&[&dan()], promote("v1", "production", None));
     forge.add(&[&dan()], promote("v2", "production", Some(serving("v1", 8))));
 }
 
 /// Back to v1, alone and at once, for INC-7.
-fn break_glass() -> ModelRolledBack {
+pub(crate) fn break_glass() -> ModelRolledBack {
     ModelRolledBack {
         break_glass: true,
         incident: Some(name("INC-7")),
@@ -110,14 +110,14 @@ fn break_glass() -> ModelRolledBack {
 }
 
 /// Both served, INC-7 opened (entry 10), the glass broken by Rita (entry 11).
-fn glass_broken(forge: &mut Forge) {
+pub(crate) fn glass_broken(forge: &mut Forge) {
     serve_both(forge, GLASS);
     forge.add(&[&rita()], incident("INC-7", "production"));
     forge.add(&[&rita()], break_glass());
 }
 
 /// As [`glass_broken`], and two hours gone by before something else was recorded (entry 12).
-fn glass_lapsed(forge: &mut Forge) {
+pub(crate) fn glass_lapsed(forge: &mut Forge) {
     glass_broken(forge);
     forge.now = forge.now.plus_ms(2 * HOUR_MS);
     forge.add(&[&ada()], note(11));
