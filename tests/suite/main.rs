@@ -38,6 +38,7 @@ mod real_signers;
 mod real_users;
 mod rule_rows_of_evidence;
 mod rule_table;
+mod rules_model;
 mod store_kill;
 mod support;
 mod verifier_attacks;
