@@ -17,6 +17,7 @@ mod format_rejected;
 mod format_tables;
 mod format_wincode;
 mod frame_vectors;
+mod gate;
 mod house;
 mod index_damage;
 mod index_upkeep;
