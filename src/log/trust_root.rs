@@ -27,6 +27,9 @@ pub struct TrustRoot {
     ledger_id: Hash,
     // Invariant: an Ed25519 key whose name is `origin`.
     log_key: VerifierKey,
+    // Invariant: as above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest_log_key: Option<VerifierKey>,
 }
 
 /// Why a text is no trust root.
@@ -50,15 +53,25 @@ pub enum TrustRootError {
     /// The field `ledger_id`.
     #[error("`ledger_id`: {0}")]
     LedgerId(#[from] ParseHashError),
-    /// The field `log_key`.
-    #[error("`log_key`: {0}")]
-    LogKey(#[from] VkeyError),
-    /// The field `log_key` holds a witness's key.
-    #[error("`log_key`: this is a cosigner's key (type 0x04); a log's key has type 0x01")]
-    LogKeyKind,
+    /// The field `log_key` or `latest_log_key`.
+    #[error("`{field}`: {error}")]
+    LogKey {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        error: VkeyError,
+    },
+    /// The field holds a witness's key.
+    #[error("`{field}`: this is a cosigner's key (type 0x04); a log's key has type 0x01")]
+    LogKeyKind {
+        /// The field.
+        field: &'static str,
+    },
     /// The log key's name is another one.
-    #[error("`log_key`: its name is `{name}`, and it must be the origin, `{origin}`")]
+    #[error("`{field}`: its name is `{name}`, and it must be the origin, `{origin}`")]
     LogKeyName {
+        /// The field.
+        field: &'static str,
         /// The key's name.
         name: String,
         /// The origin.
@@ -94,6 +107,26 @@ struct RawTrustRoot {
     origin: String,
     ledger_id: String,
     log_key: String,
+    latest_log_key: Option<String>,
+}
+
+const LOG_KEY: &str = "log_key";
+const LATEST_LOG_KEY: &str = "latest_log_key";
+
+/// The log's key in a field, as a vkey.
+fn log_key_in(field: &'static str, text: &str, origin: &Origin) -> Result<VerifierKey, TrustRootError> {
+    let key: VerifierKey = text.parse().map_err(|error| TrustRootError::LogKey { field, error })?;
+    if key.kind() != KeyKind::Ed25519 {
+        return Err(TrustRootError::LogKeyKind { field });
+    }
+    if key.name() != origin.as_str() {
+        return Err(TrustRootError::LogKeyName {
+            field,
+            name: key.name().to_owned(),
+            origin: origin.clone(),
+        });
+    }
+    Ok(key)
 }
 
 impl TrustRoot {
@@ -103,8 +136,19 @@ impl TrustRoot {
     /// # Errors
     /// [`TrustRootError::LogKey`] where the key cannot check signatures.
     pub fn new(origin: Origin, ledger_id: Hash, log_key: PublicKey) -> Result<Self, TrustRootError> {
-        let log_key = VerifierKey::new_ed25519(origin.as_str(), log_key)?;
-        Ok(Self { origin, ledger_id, log_key })
+        let log_key = VerifierKey::new_ed25519(origin.as_str(), log_key)
+            .map_err(|error| TrustRootError::LogKey { field: LOG_KEY, error })?;
+        Ok(Self { origin, ledger_id, log_key, latest_log_key: None })
+    }
+
+    /// The same, pinning the key that the log came to by rotations as well.
+    ///
+    /// # Errors
+    /// [`TrustRootError::LogKey`] where the key cannot check signatures.
+    pub fn with_latest_log_key(self, key: PublicKey) -> Result<Self, TrustRootError> {
+        let key = VerifierKey::new_ed25519(self.origin.as_str(), key)
+            .map_err(|error| TrustRootError::LogKey { field: LATEST_LOG_KEY, error })?;
+        Ok(Self { latest_log_key: Some(key), ..self })
     }
 
     /// Reads the bytes of a trust root file.
@@ -134,11 +178,19 @@ impl TrustRoot {
     /// The file's text, with comments that say what it is for.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { origin, ledger_id, log_key } = self;
+        let Self { origin, ledger_id, log_key, latest_log_key } = self;
         // An origin has no control character, yet may have quotes and backslashes; so may the vkey,
         // whose name it is.
         let origin = toml::Value::String(origin.to_string());
         let log_key = toml::Value::String(log_key.to_string());
+        let from_the_first = if latest_log_key.is_some() { ", the first one" } else { "" };
+        let latest = latest_log_key.as_ref().map_or_else(String::new, |key| {
+            let key = toml::Value::String(key.to_string());
+            format!(
+                "\n# The key that signs them now: the log's key was replaced by another one, as its entries tell.\n\
+                 {LATEST_LOG_KEY} = {key}\n"
+            )
+        });
         format!(
             r#"# Trust root of a Rollbook ledger: what an auditor pins before looking at it.
 # Get this file by another channel than the ledger itself, keep it, and give it to each check:
@@ -151,9 +203,9 @@ origin = {origin}
 # The leaf hash of entry 0, which names the first administrators, policy and log key.
 ledger_id = "{ledger_id}"
 
-# The key that signs the log's checkpoints, as a C2SP vkey.
+# The key that signs the log's checkpoints{from_the_first}, as a C2SP vkey.
 log_key = {log_key}
-"#
+{latest}"#
         )
     }
 
@@ -174,6 +226,12 @@ log_key = {log_key}
     pub const fn log_key(&self) -> &VerifierKey {
         &self.log_key
     }
+
+    /// A key that the log came to by rotations, if one is pinned; its name is the origin.
+    #[must_use]
+    pub const fn latest_log_key(&self) -> Option<&VerifierKey> {
+        self.latest_log_key.as_ref()
+    }
 }
 
 impl FromStr for TrustRoot {
@@ -187,14 +245,10 @@ impl FromStr for TrustRoot {
             .map_err(|error| TrustRootError::Toml(error.to_string().trim().to_owned()))?;
         let origin = Origin::new(raw.origin)?;
         let ledger_id = raw.ledger_id.parse()?;
-        let log_key: VerifierKey = raw.log_key.parse()?;
-        if log_key.kind() != KeyKind::Ed25519 {
-            return Err(TrustRootError::LogKeyKind);
-        }
-        if log_key.name() != origin.as_str() {
-            return Err(TrustRootError::LogKeyName { name: log_key.name().to_owned(), origin });
-        }
-        Ok(Self { origin, ledger_id, log_key })
+        let log_key = log_key_in(LOG_KEY, &raw.log_key, &origin)?;
+        let latest = raw.latest_log_key.as_deref();
+        let latest_log_key = latest.map(|text| log_key_in(LATEST_LOG_KEY, text, &origin)).transpose()?;
+        Ok(Self { origin, ledger_id, log_key, latest_log_key })
     }
 }
 
@@ -218,6 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_the_log_came_to_reads_back_too() {
+        let first = sample("example.com/a");
+        assert!(!first.to_toml().contains("latest"), "{}", first.to_toml());
+        let latest = SecretKey::from_seed(&[8; 32]).public_key();
+        let root = first.clone().with_latest_log_key(latest).unwrap();
+        assert_eq!(root.to_toml().parse(), Ok(root.clone()), "{}", root.to_toml());
+        assert_eq!(root.latest_log_key().map(VerifierKey::public_key), Some(latest));
+        assert_eq!((root.log_key(), first.latest_log_key()), (first.log_key(), None));
+
+        let read = |key: String| {
+            format!("{}latest_log_key = \"{key}\"\n", first.to_toml()).parse::<TrustRoot>().unwrap_err()
+        };
+        assert!(matches!(read("x".into()), TrustRootError::LogKey { field: "latest_log_key", .. }));
+        let elsewhere = sample("example.com/b").log_key().to_string();
+        let error = read(elsewhere);
+        assert!(error.to_string().starts_with("`latest_log_key`: its name is `example.com/b`"), "{error}");
+        let cosigner = VerifierKey::new_cosignature_v1("example.com/a", latest).unwrap();
+        assert_eq!(read(cosigner.to_string()), TrustRootError::LogKeyKind { field: "latest_log_key" });
+    }
+
+    #[test]
     fn each_way_to_be_wrong_is_named() {
         let text = sample("example.com/a").to_toml();
         let other = sample("example.com/b");
@@ -232,7 +307,7 @@ mod tests {
         assert!(matches!(wrong_id, TrustRootError::LedgerId(_)));
         assert!(matches!(
             read(&text.replace(&line("log_key"), "log_key = \"x\"")),
-            TrustRootError::LogKey(_)
+            TrustRootError::LogKey { .. }
         ));
         assert!(matches!(
             read(&text.replace(&line("origin"), "origin = \"a b\"")),
@@ -243,7 +318,7 @@ mod tests {
         let cosigner =
             VerifierKey::new_cosignature_v1("example.com/a", other.log_key().public_key()).unwrap();
         let cosigner = text.replace(&line("log_key"), &format!("log_key = \"{cosigner}\""));
-        assert_eq!(read(&cosigner), TrustRootError::LogKeyKind);
+        assert_eq!(read(&cosigner), TrustRootError::LogKeyKind { field: LOG_KEY });
         let long = format!("{text}#{}", "x".repeat(TRUST_ROOT_BYTES_MAX));
         assert!(matches!(TrustRoot::from_bytes(long.as_bytes()), Err(TrustRootError::TooLarge { .. })));
         assert_eq!(TrustRoot::from_bytes(&[0xff]), Err(TrustRootError::NotUtf8));
