@@ -249,7 +249,9 @@ fn judge_log(report: &Report, has_trust: bool, answer: &mut Answer) {
         Verdict::CannotTell => {
             answer.closed("cannot_tell", format!("the ledger cannot be read to its end: {}", codes()));
         }
-        Verdict::Sound { anchored: false } if has_trust => {
+        Verdict::Sound { .. } | Verdict::Violation
+            if has_trust && !matches!(report.anchored, Anchored::TrustRoot { .. }) =>
+        {
             answer.closed(
                 "not_anchored",
                 "the ledger is sound, and not anchored in the trust root that you gave",

@@ -33,7 +33,7 @@ use crate::store::files::FileSource;
 use crate::time::{DAY_MS, Timestamp};
 
 /// The version of the rows' layout; another one is rebuilt.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 /// Not below [`ROW_PREFIX`].
 const REACH_KEY: &[u8] = b"how far";
 const ROW_PREFIX: u8 = b'r';
@@ -442,8 +442,18 @@ impl Derived {
             _ => false,
         };
         let (first, event) = self.event(0)?;
-        let is_founded_so = matches!(event.body, Body::LedgerCreated(body) if body.origin == charter.origin);
-        Ok(policy_stands && is_founded_so && Entry::leaf_hash(&first.to_bytes()) == charter.ledger_id)
+        let Body::LedgerCreated(created) = event.body else { return Ok(false) };
+        let is_founded_so = created.origin == charter.origin
+            && charter.log_keys().first() == Some(&created.log_key)
+            && Entry::leaf_hash(&first.to_bytes()) == charter.ledger_id;
+        Ok(policy_stands && is_founded_so && self.check_log_key(charter)?)
+    }
+
+    /// The log's key is the one that entry 0 names, or that the rotation cited puts in place of the one before.
+    fn check_log_key(&self, charter: &Charter) -> Result<bool, IndexError> {
+        let Some(former) = charter.former_log_keys.last() else { return Ok(charter.log_key_entry == 0) };
+        Ok(matches!(self.event(charter.log_key_entry)?.1.body, Body::LogKeyRotated(body)
+            if body.new_key == charter.log_key && body.old_key == *former))
     }
 
     fn check_holder(&self, key: &PublicKey, holder: &Holder) -> Result<bool, IndexError> {

@@ -123,12 +123,18 @@ refusals! {
     PolicySuperseded { named: u64, current: u64 } = "policy_superseded",
     #[error("key {key} cannot be granted: {defect}")]
     KeyUnfit { key: PublicKey, defect: String } = "key_unfit",
-    #[error("key {key} is the log's own: it is never granted to a person")]
+    #[error("key {key} is or was the log's own: it is never granted to a person")]
     KeyIsLogKey { key: PublicKey } = "key_is_log_key",
     #[error("key {key} was revoked by entry {entry}: a revoked key is never granted again")]
     KeyWasRevoked { key: PublicKey, entry: u64 } = "key_was_revoked",
     #[error("key {key} belongs to {holder}, not to {person}")]
     KeyOfAnother { key: PublicKey, holder: Name, person: Name } = "key_of_another",
+    #[error("the log's key is {current}, and the event replaces {named}")]
+    LogKeyNotCurrent { named: PublicKey, current: PublicKey } = "log_key_not_current",
+    #[error("key {key} was the log's key already: a log key is used once")]
+    LogKeyUsedBefore { key: PublicKey } = "log_key_used_before",
+    #[error("key {key} is {person}'s: the log's key is nobody's but the log's")]
+    LogKeyIsPersons { key: PublicKey, person: Name } = "log_key_is_persons",
     #[error("the grant names no role")]
     RolesMissing = "roles_missing",
     #[error("the grant is valid from {from} until {until}: never")]

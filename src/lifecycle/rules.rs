@@ -258,7 +258,7 @@ fn create_ledger<E>(act: &Submission<'_>, created: &LedgerCreated) -> Result<Row
         return refuse(Refusal::AdministratorTwice { person: pair[0].clone() });
     }
     for &key in &named {
-        check_key(key, created.log_key)?;
+        check_key(key, &[created.log_key])?;
     }
     check_fit(created.log_key)?;
     let policy =
@@ -282,6 +282,8 @@ fn founding_rows(act: &Submission<'_>, created: &LedgerCreated, administrator_ke
         ledger_id: act.leaf_hash,
         origin: created.origin.clone(),
         log_key: created.log_key,
+        log_key_entry: act.index,
+        former_log_keys: Vec::new(),
         rules_version: created.rules_version,
         policy_entry: act.index,
         policy: created.policy.clone(),
@@ -297,9 +299,9 @@ fn founding_rows(act: &Submission<'_>, created: &LedgerCreated, administrator_ke
     rows
 }
 
-/// A key that may be granted to a person.
-fn check_key<E>(key: PublicKey, log_key: PublicKey) -> Result<(), ApplyError<E>> {
-    if key == log_key {
+/// A key that may be granted to a person. `log_keys` are the log's own, those before included.
+fn check_key<E>(key: PublicKey, log_keys: &[PublicKey]) -> Result<(), ApplyError<E>> {
+    if log_keys.contains(&key) {
         return refuse(Refusal::KeyIsLogKey { key });
     }
     check_fit(key)
@@ -319,6 +321,7 @@ impl<S: RowSource> Judge<'_, S> {
         match &self.act.event.body {
             Body::KeyGranted(body) => self.grant_key(body),
             Body::KeyRevoked(body) => self.revoke_key(body),
+            Body::LogKeyRotated(body) => self.rotate_log_key(body),
             Body::PolicySet(body) => self.set_policy(body),
             Body::ModelRegistered(body) => self.register(body),
             Body::ModelPromoted(body) => self.promote(body),
@@ -334,7 +337,6 @@ impl<S: RowSource> Judge<'_, S> {
             Body::EntryRatified(body) => self.ratify(body),
             Body::AttachmentRedacted(_) => self.redact(),
             Body::LedgerCreated(_) => refuse(Refusal::LedgerAlreadyCreated),
-            Body::LogKeyRotated(_) => refuse(Refusal::KindNotAccepted { kind }),
         }
     }
 

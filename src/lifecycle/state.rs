@@ -96,6 +96,10 @@ pub struct Charter {
     pub origin: Name,
     /// The log's key in force.
     pub log_key: PublicKey,
+    /// The entry that put it in force: 0, or the newest rotation.
+    pub log_key_entry: u64,
+    /// The log's keys before it, oldest first.
+    pub former_log_keys: Vec<PublicKey>,
     /// The rules in force.
     pub rules_version: u32,
     /// The entry that set the policy in force.
@@ -356,6 +360,14 @@ pub struct OwedRatification {
     pub due: Timestamp,
     /// Whether that time has passed: then it is a violation, and only administrators can accept it.
     pub lapsed: bool,
+}
+
+impl Charter {
+    /// The log's keys, oldest first; the last one is in force.
+    #[must_use]
+    pub fn log_keys(&self) -> Vec<PublicKey> {
+        self.former_log_keys.iter().copied().chain([self.log_key]).collect()
+    }
 }
 
 impl Slot {

@@ -4,12 +4,11 @@
 use crate::hash::Hash;
 use crate::log::trust_root::TrustRoot;
 use crate::note::checkpoint::CheckpointNote;
-use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
 use crate::store::head::{Head, HeadState};
 
-use super::decode::log_signature_defect;
 use super::finding::{Finding, Findings};
+use super::log_keys::{KeyHistory, SignedBy, signature_defect};
 use super::report::{CheckpointOutcome, CheckpointReport};
 use super::verify::EarlierCheckpoint;
 
@@ -46,7 +45,7 @@ pub(super) struct ReadLog<'a> {
     pub(super) note_at_head: Option<&'a [u8]>,
     /// Whether frames lie behind `head`'s size. Known only where one slot of `head` is bad.
     pub(super) goes_on: bool,
-    pub(super) log_key: Option<&'a VerifierKey>,
+    pub(super) log_keys: &'a KeyHistory,
 }
 
 /// Holds entry 0 against the trust root.
@@ -68,6 +67,14 @@ pub(super) fn check_founding(
     let expected = trust.log_key().public_key();
     if *log_key != expected {
         findings.add(Finding::TrustLogKey { actual: *log_key, expected });
+    }
+}
+
+/// Holds the key that the trust root says the log came to against those that it came to.
+pub(super) fn check_latest_log_key(trust: &TrustRoot, log: &ReadLog<'_>, findings: &mut Findings) {
+    // Where entries are unread, a rotation may be among them.
+    if let Some(expected) = trust.latest_log_key().filter(|key| !log.has_gap && !log.log_keys.has(key)) {
+        findings.add(Finding::TrustLatestLogKey { expected: expected.public_key() });
     }
 }
 
@@ -114,7 +121,7 @@ fn head_note_defect(head: &Head, log: &ReadLog<'_>) -> Option<String> {
     if said != head.size() {
         return Some(format!("its checkpoint is of size {said}"));
     }
-    if let Some(reason) = log.log_key.and_then(|key| log_signature_defect(&note, key)) {
+    if let Some(reason) = signature_defect(&note, &log.log_keys.at(said)) {
         return Some(format!("its checkpoint: {reason}"));
     }
     match log.note_at_head {
@@ -131,8 +138,10 @@ fn head_note_defect(head: &Head, log: &ReadLog<'_>) -> Option<String> {
 /// An earlier checkpoint on its way through the log.
 #[derive(Debug)]
 pub(super) struct Anchor {
-    pub(super) note: CheckpointNote,
+    note: CheckpointNote,
     pub(super) report: CheckpointReport,
+    /// The root that the log's entries give at its size, once they have come so far.
+    root_there: Option<Hash>,
 }
 
 impl Anchor {
@@ -144,57 +153,62 @@ impl Anchor {
             root: *checkpoint.root(),
             outcome: CheckpointOutcome::NotReached,
         };
-        Self { note: given.note().clone(), report }
+        Self { note: given.note().clone(), report, root_there: None }
     }
 
     /// Whether it waits for a tree of `size`.
     pub(super) fn is_due(&self, size: u64) -> bool {
-        self.report.size == size && self.report.outcome == CheckpointOutcome::NotReached
+        self.report.size == size && self.root_there.is_none()
     }
 
-    /// Holds the checkpoint against the root that the entries give at its size.
-    pub(super) fn compare(&mut self, root: Hash, findings: &mut Findings) {
-        if root == self.report.root {
-            self.report.outcome = CheckpointOutcome::Matched;
-            return;
-        }
-        self.report.outcome = CheckpointOutcome::Disagrees;
+    /// Takes the root that the entries give at its size.
+    pub(super) const fn reach(&mut self, root: Hash) {
+        self.root_there = Some(root);
+    }
+
+    /// The size up to which it vouches for the log.
+    pub(super) fn covers(&self) -> Option<u64> {
+        (self.report.outcome == CheckpointOutcome::Matched).then_some(self.report.size)
+    }
+
+    /// Says what became of it, when the log was read and its keys are known.
+    ///
+    /// One that is not this log's checkpoint at all is a finding and no anchor: whoever gives it expects it to fit, and
+    /// a log under another key is one rewritten. One by a key that was compromised at its size proves nothing either
+    /// way: where it agrees with the log, that is a remark; where it doesn't, one of the two is forged, and nobody can
+    /// tell which.
+    pub(super) fn settle(&mut self, origin: Option<&str>, log: &ReadLog<'_>, findings: &mut Findings) {
         let (name, size, expected) = (self.report.name.clone(), self.report.size, self.report.root);
-        findings.add(Finding::AnchorRoot { name, size, actual: root, expected });
-    }
-
-    /// Says whether it is this log's checkpoint at all. One that isn't is a finding and no anchor:
-    /// whoever gives it expects it to fit, and a log under another key is one rewritten.
-    pub(super) fn check_signed(
-        &mut self,
-        origin: Option<&str>,
-        log_key: Option<&VerifierKey>,
-        findings: &mut Findings,
-    ) {
-        let name = || self.report.name.clone();
+        let agrees = self.root_there.map(|root| root == expected);
         let actual = self.note.checkpoint().origin();
-        let finding = match (origin, log_key) {
-            (Some(expected), _) if actual.as_str() != expected => Some(Finding::AnchorOrigin {
-                name: name(),
-                actual: actual.to_string(),
-                expected: expected.to_owned(),
-            }),
-            (_, Some(key)) => log_signature_defect(&self.note, key)
-                .map(|reason| Finding::AnchorSignature { name: name(), reason }),
-            (_, None) => None,
-        };
-        if let Some(finding) = finding {
+        if let Some(expected) = origin.filter(|expected| actual.as_str() != *expected) {
+            let (actual, expected) = (actual.to_string(), expected.to_owned());
+            findings.add(Finding::AnchorOrigin { name, actual, expected });
             self.report.outcome = CheckpointOutcome::NotThisLog;
-            findings.add(finding);
-        }
-    }
-
-    /// Says so where the log ends before it.
-    pub(super) fn check_reached(&self, log: &ReadLog<'_>, findings: &mut Findings) {
-        if self.report.outcome != CheckpointOutcome::NotReached || log.has_gap {
             return;
         }
-        let (name, published, size) = (self.report.name.clone(), self.report.size, log.size);
-        findings.add(Finding::LogShorterThanCheckpoint { name, published, size });
+        let (outcome, finding) = match (log.log_keys.signer_of(&self.note, size), self.root_there) {
+            (SignedBy::Other { reason }, _) => {
+                (CheckpointOutcome::NotThisLog, Some(Finding::AnchorSignature { name, reason }))
+            }
+            (SignedBy::Compromised { since, entry }, _) if agrees == Some(false) => (
+                CheckpointOutcome::Untrusted,
+                Some(Finding::AnchorContested { name, size, since, rotation: entry }),
+            ),
+            (SignedBy::Compromised { since, entry }, _) => (
+                CheckpointOutcome::Untrusted,
+                Some(Finding::AnchorUntrusted { name, size, since, rotation: entry }),
+            ),
+            (SignedBy::LogKey, Some(actual)) if agrees == Some(false) => {
+                (CheckpointOutcome::Disagrees, Some(Finding::AnchorRoot { name, size, actual, expected }))
+            }
+            (SignedBy::LogKey, Some(_)) => (CheckpointOutcome::Matched, None),
+            (SignedBy::LogKey, None) => {
+                let shorter = Finding::LogShorterThanCheckpoint { name, published: size, size: log.size };
+                (CheckpointOutcome::NotReached, (!log.has_gap).then_some(shorter))
+            }
+        };
+        self.report.outcome = outcome;
+        findings.extend(finding);
     }
 }

@@ -21,6 +21,7 @@ use crate::store::frame::Frame;
 use crate::time::Timestamp;
 
 use super::finding::Finding;
+use super::log_keys::{Candidates, NoteSignatures};
 
 /// Signatures that one thread checks at a time: the size from which a batch equation gains nothing
 /// more.
@@ -35,7 +36,7 @@ const KEYS_MAX: usize = 65_536;
 pub(super) struct Expected {
     /// The log's name, where the trust root or entry 0 says it.
     pub(super) origin: Option<Origin>,
-    /// The log's key, from the same place.
+    /// The log's first key, from the same place.
     pub(super) log_key: Option<VerifierKey>,
 }
 
@@ -46,6 +47,8 @@ pub(super) struct DecodedBatch {
     /// None where it is no checkpoint note: said among `findings`.
     pub(super) checkpoint: Option<Checkpoint>,
     pub(super) note: Vec<u8>,
+    /// None where `checkpoint` is.
+    pub(super) signatures: Option<NoteSignatures>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -106,18 +109,21 @@ pub(super) struct SignatureChecks<'a> {
     pub(super) strict: bool,
 }
 
-/// Decodes and checks a group of frames.
+/// Decodes and checks a group of frames. Groups come in order, for `candidates` learns from each what the notes of
+/// later ones may be signed with.
 pub(super) fn decode_group(
     frames: &[Frame],
     expected: &Expected,
+    candidates: &mut Candidates,
     checks: SignatureChecks<'_>,
 ) -> Vec<DecodedBatch> {
     let places: Vec<(u64, &[u8])> =
         frames.iter().flat_map(|frame| (frame.view().first_index()..).zip(frame.view().entries())).collect();
-    let (entries, batches) = rayon::join(
-        || decode_entries(&places, checks),
-        || frames.par_iter().map(|frame| decode_batch(frame, expected)).collect::<Vec<_>>(),
-    );
+    let entries = decode_entries(&places, checks);
+    candidates.learn(&entries);
+    let candidates = &*candidates;
+    let batches: Vec<DecodedBatch> =
+        frames.par_iter().map(|frame| decode_batch(frame, expected, candidates)).collect();
     let mut entries = entries.into_iter();
     let with_entries = |(mut batch, frame): (DecodedBatch, &Frame)| {
         batch.entries = entries.by_ref().take(frame.view().count() as usize).collect();
@@ -271,19 +277,19 @@ fn unread_event(index: u64, error: &EventError) -> Finding {
 }
 
 /// The batch's checkpoint note; the entries come from elsewhere.
-fn decode_batch(frame: &Frame, expected: &Expected) -> DecodedBatch {
+fn decode_batch(frame: &Frame, expected: &Expected, candidates: &Candidates) -> DecodedBatch {
     let view = frame.view();
     let mut findings = Vec::new();
     // The checkpoint is spoken of by the last entry it covers.
     let index = view.next_index() - 1;
-    let checkpoint = match CheckpointNote::parse_unverified(view.note()) {
+    let (checkpoint, signatures) = match CheckpointNote::parse_unverified(view.note()) {
         Ok(note) => {
             check_note(index, &note, view.note(), expected, &mut findings);
-            Some(note.checkpoint().clone())
+            (Some(note.checkpoint().clone()), Some(candidates.check(&note)))
         }
         Err(error) => {
             findings.push(Finding::CheckpointNotCanonical { index, reason: error.to_string() });
-            None
+            (None, None)
         }
     };
     DecodedBatch {
@@ -291,11 +297,12 @@ fn decode_batch(frame: &Frame, expected: &Expected) -> DecodedBatch {
         entries: Vec::new(),
         checkpoint,
         note: view.note().to_vec(),
+        signatures,
         findings,
     }
 }
 
-/// All that a note shows by itself: form, origin, the log key's one signature.
+/// All that a note shows by itself: form and origin.
 fn check_note(
     index: u64,
     note: &CheckpointNote,
@@ -319,21 +326,5 @@ fn check_note(
             actual: checkpoint.origin().to_string(),
             expected: origin.to_string(),
         });
-    }
-    if let Some(reason) = expected.log_key.as_ref().and_then(|key| log_signature_defect(note, key)) {
-        findings.push(Finding::CheckpointSignature { index, reason });
-    }
-    let lines = note.note().signatures().len();
-    if lines > 1 {
-        findings.push(Finding::CheckpointExtraSignature { index, lines });
-    }
-}
-
-/// What is wrong with the log key's signature on a note, if anything is.
-pub(super) fn log_signature_defect(note: &CheckpointNote, log_key: &VerifierKey) -> Option<String> {
-    match note.note().verify_with(log_key) {
-        Err(error) => Some(error.to_string()),
-        Ok(0) => Some(format!("it is not signed by the log key {log_key}")),
-        Ok(_) => None,
     }
 }

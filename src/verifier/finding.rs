@@ -186,9 +186,12 @@ findings! {
     /// The log key's signature fails or is missing.
     #[error("checkpoint after entry {index}: {reason}")]
     CheckpointSignature { index: u64, reason: String } = "checkpoint.signature", Tampered;
-    /// More signature lines than the one of the log key.
-    #[error("checkpoint after entry {index}: it bears {lines} signature lines; the log writes exactly one")]
-    CheckpointExtraSignature { index: u64, lines: usize } = "checkpoint.extra_signature", Tampered;
+    /// More signature lines than the one of the log key, or the two at a routine rotation of it.
+    #[error("checkpoint after entry {index}: it bears {lines} signature lines; the log writes {} there", lines_words(*expected))]
+    CheckpointExtraSignature { index: u64, lines: usize, expected: usize } = "checkpoint.extra_signature", Tampered;
+    /// A rotation of the log key shares its batch.
+    #[error("entry {index}: it replaces the log key in a batch of {entries} entries; a rotation is alone in its batch")]
+    LogKeyBoundary { index: u64, entries: u64 } = "log_key.boundary", Violation;
 
     // Head.
     /// `head` tells nothing.
@@ -223,6 +226,9 @@ findings! {
     /// Another log key.
     #[error("entry 0 names the log key {actual}, the trust root pins {expected}")]
     TrustLogKey { actual: PublicKey, expected: PublicKey } = "trust.log_key", Tampered;
+    /// The log never came to the key that is pinned as its latest.
+    #[error("the trust root pins {expected} as a key that the log came to, and it never did: entries are gone, or this is another history")]
+    TrustLatestLogKey { expected: PublicKey } = "trust.latest_log_key", Tampered;
 
     // Earlier checkpoints.
     /// Another log's name.
@@ -234,6 +240,12 @@ findings! {
     /// The log had another content at that size.
     #[error("earlier checkpoint {name}: at size {size} it has the root {expected}, and the log now gives {actual}: history was rewritten")]
     AnchorRoot { name: String, size: u64, actual: Hash, expected: Hash } = "anchor.root", Tampered;
+    /// Signed by a key that was compromised then.
+    #[error("earlier checkpoint {name}: it is signed by a log key that was compromised since size {since}, as entry {rotation} says, and its size is {size}: it does not count")]
+    AnchorUntrusted { name: String, size: u64, since: u64, rotation: u64 } = "anchor.untrusted", Remark;
+    /// Signed by a key that was compromised then, over another content than the log's.
+    #[error("earlier checkpoint {name}: at size {size} the log now gives another root, and the checkpoint is signed by a log key that was compromised since size {since}, as entry {rotation} says: either it or the log is forged, and nothing here tells which")]
+    AnchorContested { name: String, size: u64, since: u64, rotation: u64 } = "anchor.contested", Unclear;
     /// Entries are gone that were published.
     #[error("earlier checkpoint {name}: the log has {size} entries, and {published} were published: entries are gone")]
     LogShorterThanCheckpoint { name: String, published: u64, size: u64 } = "log.shorter_than_checkpoint", Tampered;
@@ -402,6 +414,10 @@ impl Findings {
 
 fn until_words(until: Option<u64>) -> String {
     until.map_or_else(|| "on".to_owned(), |until| format!("to {}", until.saturating_sub(1)))
+}
+
+fn lines_words(expected: usize) -> &'static str {
+    if expected > 1 { "exactly two" } else { "exactly one" }
 }
 
 fn run_words(checkpoints: u64) -> String {

@@ -11,6 +11,7 @@
 //! | `decode` | a group of frames to entries, leaf hashes, checked signatures: on all cores |
 //! | `replay` | chain, tree, times and rules, one entry after another |
 //! | `compromise` | what compromised keys signed, and what rests on it: a second walk, where there is such a key |
+//! | `log_keys` | which keys may have signed a checkpoint, and which must have |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`finding`] | everything that can be found, with its code and class |
 //! | [`report`] | the verdict, as JSON and as text |
@@ -20,6 +21,7 @@ mod compromise;
 mod decode;
 pub mod finding;
 mod frames;
+pub mod log_keys;
 mod replay;
 pub mod report;
 pub mod verify;

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 
+use crate::event::authority::LogKeyRotated;
 use crate::event::body::Body;
 use crate::event::incident::Ratification;
 use crate::hash::Hash;
@@ -17,6 +18,7 @@ use super::anchor::Anchor;
 use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
+use super::log_keys::KeyHistory;
 
 /// What the walk over the entries carries along.
 pub(super) struct Replay {
@@ -33,6 +35,7 @@ pub(super) struct Replay {
     /// A run of checkpoints whose roots disagree, the first of them with its facts.
     wrong_roots: Option<WrongRoots>,
     rules: Rules,
+    log_keys: KeyHistory,
     counts: Counts,
     newest_note: Option<Vec<u8>>,
 }
@@ -49,6 +52,7 @@ pub(super) struct Counts {
 pub(super) struct Replayed {
     pub(super) findings: Findings,
     pub(super) anchors: Vec<Anchor>,
+    pub(super) log_keys: KeyHistory,
     pub(super) note_at_head: Option<Vec<u8>>,
     pub(super) newest_note: Option<Vec<u8>>,
     /// The tree's root; none behind a gap.
@@ -79,10 +83,17 @@ struct Rules {
 }
 
 impl Replay {
-    /// A replay from the empty log on. `anchors` are compared when their size is reached.
-    pub(super) fn new(anchors: Vec<Anchor>, head_size: Option<u64>, findings: Findings) -> Self {
+    /// A replay from the empty log on, whose first key `log_keys` knows. `anchors` are compared when their size is
+    /// reached.
+    pub(super) fn new(
+        anchors: Vec<Anchor>,
+        log_keys: KeyHistory,
+        head_size: Option<u64>,
+        findings: Findings,
+    ) -> Self {
         let mut replay = Self {
             findings,
+            log_keys,
             anchors,
             head_size,
             note_at_head: None,
@@ -117,13 +128,18 @@ impl Replay {
 
     /// Takes the next batch.
     pub(super) fn take(&mut self, batch: DecodedBatch) {
-        let DecodedBatch { first_index, entries, checkpoint, note, findings } = batch;
+        let DecodedBatch { first_index, entries, checkpoint, note, signatures, findings } = batch;
         let next_index = first_index + entries.len() as u64;
         self.counts.batches += 1;
         for (index, entry) in (first_index..).zip(entries) {
             self.take_entry(index, entry);
         }
         self.findings.extend(findings);
+        if let Some(signatures) = signatures {
+            let signers = self.log_keys.signers(first_index);
+            signatures.judge(next_index - 1, &signers, &mut self.findings);
+        }
+        self.check_boundary(first_index, next_index);
         if let Some(checkpoint) = &checkpoint {
             self.check_size(checkpoint.size(), next_index);
             self.check_root(*checkpoint.root(), next_index - 1);
@@ -141,6 +157,7 @@ impl Replay {
         Replayed {
             findings: self.findings,
             anchors: self.anchors,
+            log_keys: self.log_keys,
             note_at_head: self.note_at_head,
             newest_note: self.newest_note,
             root: self.tree.as_ref().map(Frontier::root),
@@ -172,10 +189,31 @@ impl Replay {
             (Some(event), Some(place)) if in_place => {
                 let (recorded_at, event, signers) = (place.recorded_at, &event, signers.as_slice());
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers };
-                self.rules.judge(&submission, &mut self.findings);
+                let was_accepted = self.rules.judge(&submission, &mut self.findings);
+                if let Body::LogKeyRotated(rotation) = &event.body {
+                    self.rotate(index, rotation, was_accepted);
+                }
             }
             _ if in_place && unread == Some(Unread::NotAuthentic) => self.rules.skip(index),
             _ => self.rules.stopped = true,
+        }
+    }
+
+    /// A rotation takes effect where the rules accept it. Where they could not be judged, it does if it fits: whoever
+    /// wrote what this program cannot judge is not to be accused over the key that signed it.
+    fn rotate(&mut self, entry: u64, rotation: &LogKeyRotated, was_accepted: Option<bool>) {
+        if was_accepted.unwrap_or_else(|| self.log_keys.in_force() == Some(rotation.old_key)) {
+            self.log_keys.rotate(entry, rotation);
+        }
+    }
+
+    /// A rotation of the log key is the only entry of its batch.
+    fn check_boundary(&mut self, first_index: u64, next_index: u64) {
+        let entries = next_index - first_index;
+        if entries > 1 {
+            for index in self.log_keys.rotations_in(first_index, next_index) {
+                self.findings.add(Finding::LogKeyBoundary { index, entries });
+            }
         }
     }
 
@@ -221,22 +259,23 @@ impl Replay {
     fn compare_anchors(&mut self) {
         let Some(tree) = &self.tree else { return };
         for anchor in self.anchors.iter_mut().filter(|anchor| anchor.is_due(tree.size())) {
-            anchor.compare(tree.root(), &mut self.findings);
+            anchor.reach(tree.root());
         }
     }
 }
 
 impl Rules {
-    /// Judges an authentic entry in its place.
-    fn judge(&mut self, submission: &Submission<'_>, findings: &mut Findings) {
+    /// Judges an authentic entry in its place. Says whether it was accepted; nothing where rules cannot be judged.
+    fn judge(&mut self, submission: &Submission<'_>, findings: &mut Findings) -> Option<bool> {
         if self.stopped {
-            return;
+            return None;
         }
         let index = submission.index;
         let Ok((mut changes, refusal)) = replay(&mut self.state, submission);
         findings.extend(std::mem::take(&mut changes.observations).into_iter().map(Finding::from));
         self.state.commit(changes, submission.recorded_at);
-        if refusal.is_none() {
+        let was_accepted = refusal.is_none();
+        if was_accepted {
             self.take_in(submission, findings);
         }
         if let Some(refusal) = refusal {
@@ -246,6 +285,7 @@ impl Rules {
             findings.add(Finding::Rule { index, refusal: Box::new(refusal) });
         }
         self.judged_up_to = index + u64::from(!self.stopped);
+        (was_accepted || !self.stopped).then_some(was_accepted)
     }
 
     /// What a lawful entry says about others, of which the rules' state keeps nothing.

@@ -10,6 +10,7 @@ use crate::hash::Hash;
 use crate::time::Timestamp;
 
 use super::finding::{Class, Found};
+use super::log_keys::{RotationReport, Unvouched};
 
 /// How many findings the text shows; JSON holds all that were kept.
 const FINDINGS_SHOWN_MAX: usize = 100;
@@ -45,7 +46,7 @@ impl Verdict {
         } else if has(Class::Unclear) {
             Self::CannotTell
         } else {
-            Self::Sound { anchored: anchored != Anchored::No }
+            Self::Sound { anchored: matches!(anchored, Anchored::TrustRoot { .. }) }
         }
     }
 
@@ -90,6 +91,16 @@ pub enum Anchored {
         /// The ledger id that it pins.
         ledger_id: Hash,
     },
+    /// A trust root, up to an entry that replaces the log key without the old one's signature: what comes behind could
+    /// be anybody's who signs for the administrators.
+    UpTo {
+        /// The ledger id that it pins.
+        ledger_id: Hash,
+        /// The entry.
+        entry: u64,
+        /// Why the key was replaced.
+        log_key: Unvouched,
+    },
 }
 
 /// What became of an earlier checkpoint.
@@ -104,6 +115,8 @@ pub enum CheckpointOutcome {
     NotReached,
     /// It is not a checkpoint of this log.
     NotThisLog,
+    /// It is signed by a key that was compromised at its size: it counts for nothing.
+    Untrusted,
 }
 
 /// An earlier checkpoint and what became of it.
@@ -130,8 +143,10 @@ pub struct Report {
     pub origin: Option<String>,
     /// The leaf hash of entry 0, where it could be read.
     pub ledger_id: Option<Hash>,
-    /// The vkey that checkpoints were checked with.
+    /// The vkey that the first checkpoints were checked with.
     pub log_key: Option<String>,
+    /// The rotations of the log key, and the vkeys that later ones were checked with.
+    pub log_key_rotations: Vec<RotationReport>,
     /// How many entries are published, as far as they could be read.
     pub size: u64,
     /// The root of the tree that the entries give; none where some could not be read.
@@ -185,6 +200,9 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
     line("ledger", report.origin.clone().unwrap_or_else(unknown));
     line("ledger id", report.ledger_id.map_or_else(unknown, |id| id.to_string()));
     line("log key", report.log_key.clone().unwrap_or_else(unknown));
+    if let Some(RotationReport { entry, log_key, .. }) = report.log_key_rotations.last() {
+        line("log key now", format!("{log_key} (since entry {entry})"));
+    }
     line("entries", format!("{} in {}", report.entries, counted(report.batches, "batch", "batches")));
     line("root", report.root.map_or_else(unknown, |root| root.to_string()));
     if let Some(time) = report.last_recorded_at {
@@ -197,6 +215,9 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
         Anchored::TrustRoot { ledger_id } => {
             line("trust root", format!("{trust_name} (ledger id {ledger_id})"));
         }
+        Anchored::UpTo { ledger_id, entry, .. } => {
+            line("trust root", format!("{trust_name} (ledger id {ledger_id}), up to entry {entry}"));
+        }
     }
     for checkpoint in &report.checkpoints {
         let outcome = match checkpoint.outcome {
@@ -204,6 +225,7 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
             CheckpointOutcome::Disagrees => "the log does not extend it",
             CheckpointOutcome::NotReached => "not reached",
             CheckpointOutcome::NotThisLog => "not of this log",
+            CheckpointOutcome::Untrusted => "signed by a compromised key: it does not count",
         };
         line("checkpoint", format!("{} (size {}): {outcome}", checkpoint.name, checkpoint.size));
     }
@@ -251,6 +273,16 @@ fn verdict_line(report: &Report, trust_name: &str) -> String {
         Verdict::Sound { .. } => match report.anchored {
             Anchored::TrustRoot { ledger_id } => {
                 format!("VERDICT: sound — {sizes}; rooted in {trust_name} (ledger id {}…)", ledger_id.short())
+            }
+            Anchored::UpTo { entry, log_key, .. } => {
+                let what = match log_key {
+                    Unvouched::Lost => "lost",
+                    Unvouched::Compromised => "compromised",
+                };
+                format!(
+                    "VERDICT: sound, but not anchored — {sizes}; the log key was replaced after it was {what} in entry \
+                     {entry}; no checkpoint or trust root that you gave covers that"
+                )
             }
             Anchored::No => format!("VERDICT: sound, but not anchored — {sizes}; no trust root was given"),
         },

@@ -20,11 +20,12 @@ use crate::store::files::FileSource;
 use crate::store::frame::Frame;
 use crate::store::head::{Head, HeadError, HeadState, read_head};
 
-use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head};
+use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head, check_latest_log_key};
 use super::compromise::find_compromised;
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
 use super::finding::{Ended, Finding, Findings};
 use super::frames::{Frames, Step};
+use super::log_keys::{Candidates, KeyHistory};
 use super::replay::{Replay, Replayed};
 use super::report::{Anchored, Report, Verdict};
 
@@ -205,17 +206,22 @@ impl Verification<'_> {
 
         let mut findings = Findings::default();
         self.check_founding(founding.as_ref(), &expected, &mut findings);
-        let anchors = self.anchors(&expected, &mut findings);
+        let anchors = self.options.checkpoints.iter().map(Anchor::new).collect();
+        let log_keys = KeyHistory::new(expected.log_key.as_ref());
         let head_size = self.published.head().map(Head::size);
-        let mut replay = Replay::new(anchors, head_size, findings);
+        let mut replay = Replay::new(anchors, log_keys, head_size, findings);
 
         let keys = KeyCache::default();
         let checks = SignatureChecks { keys: &keys, strict: self.options.strict };
+        let mut candidates = Candidates::new(&expected);
         let mut decoded: Option<(Vec<DecodedBatch>, Vec<Step>)> = None;
         let mut has_gap = false;
         while group.is_some() || decoded.is_some() {
             let (next, ()) = rayon::join(
-                || group.take().map(|group| (decode_group(&group.frames, &expected, checks), group.after)),
+                || {
+                    let group = group.take()?;
+                    Some((decode_group(&group.frames, &expected, &mut candidates, checks), group.after))
+                },
                 || {
                     if let Some((batches, after)) = decoded.take() {
                         for batch in batches {
@@ -266,16 +272,6 @@ impl Verification<'_> {
         }
     }
 
-    /// The earlier checkpoints, each checked to be this log's.
-    fn anchors(&self, expected: &Expected, findings: &mut Findings) -> Vec<Anchor> {
-        let origin = expected.origin.as_ref().map(Origin::as_str);
-        let mut anchors: Vec<Anchor> = self.options.checkpoints.iter().map(Anchor::new).collect();
-        for anchor in &mut anchors {
-            anchor.check_signed(origin, expected.log_key.as_ref(), findings);
-        }
-        anchors
-    }
-
     /// Whether the log has more than `head` publishes. Asked only where it matters: beside a slot
     /// that is bad.
     fn goes_on(&self, frames: &Frames<'_>) -> Result<bool, VerifyError> {
@@ -300,26 +296,35 @@ impl Verification<'_> {
             has_gap,
             note_at_head: replayed.note_at_head.as_deref(),
             goes_on,
-            log_key: expected.log_key.as_ref(),
+            log_keys: &replayed.log_keys,
         };
         check_head(&self.published, &log, &mut replayed.findings);
-        for anchor in &replayed.anchors {
-            anchor.check_reached(&log, &mut replayed.findings);
+        let origin = expected.origin.as_ref().map(Origin::as_str);
+        for anchor in &mut replayed.anchors {
+            anchor.settle(origin, &log, &mut replayed.findings);
+        }
+        if let Some(trust) = self.options.trust {
+            check_latest_log_key(trust, &log, &mut replayed.findings);
         }
         if size == 0 && !has_gap {
             replayed.findings.add(Finding::LogEmpty {});
         }
         let Ended { findings, counts: finding_counts, violation_beyond } = replayed.findings.end();
-        let anchored = match self.options.trust {
-            Some(trust) => Anchored::TrustRoot { ledger_id: trust.ledger_id() },
-            None => Anchored::No,
-        };
+        let covered = replayed.anchors.iter().filter_map(Anchor::covers).max();
+        let anchored = self.options.trust.map_or(Anchored::No, |trust| {
+            let ledger_id = trust.ledger_id();
+            match replayed.log_keys.unrooted(covered, trust.latest_log_key()) {
+                None => Anchored::TrustRoot { ledger_id },
+                Some((entry, log_key)) => Anchored::UpTo { ledger_id, entry, log_key },
+            }
+        });
         let report = Report {
             verdict: Verdict::of(&findings, violation_beyond, anchored),
             anchored,
             origin: expected.origin.as_ref().map(ToString::to_string),
             ledger_id: founding.map(|founding| founding.ledger_id),
             log_key: expected.log_key.as_ref().map(ToString::to_string),
+            log_key_rotations: replayed.log_keys.report(),
             size,
             root: replayed.root,
             checkpoint: replayed.newest_note.map(|note| String::from_utf8_lossy(&note).into_owned()),

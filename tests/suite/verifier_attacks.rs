@@ -754,6 +754,7 @@ fn each_attack_ends_in_its_findings() {
 #[test]
 fn attacks_cover_every_finding() {
     let mut found: BTreeSet<&str> = ATTACKS.iter().flat_map(|attack| attack.finds).copied().collect();
+    found.extend(crate::log_key_rotation::codes_found());
     // What `head` as a file can be, the tests below show.
     found.extend(["head.torn", "head.slot_bad", "head.newer"]);
     found.extend(crate::authority::FINDS);

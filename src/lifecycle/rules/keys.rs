@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::event::authority::{KeyGranted, KeyRevoked, PolicySet, Role};
+use crate::event::authority::{KeyGranted, KeyRevoked, LogKeyRotated, PolicySet, Role, RotationCause};
 use crate::lifecycle::authority::administrators;
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::state::{Charter, GRANTS_MAX, Grant, Holder, Row, RowKey, RowSource};
 
-use super::{Judge, Outcome, RULES_VERSION, Rows, check_key, check_schema, refuse};
+use super::{Judge, Outcome, RULES_VERSION, Rows, check_fit, check_key, check_schema, refuse};
 
 impl<S: RowSource> Judge<'_, S> {
     pub(super) fn grant_key(&mut self, body: &KeyGranted) -> Outcome<Rows, S> {
@@ -22,7 +22,7 @@ impl<S: RowSource> Judge<'_, S> {
         {
             return refuse(Refusal::ValidityEmpty { from, until });
         }
-        check_key(*key, self.charter.log_key)?;
+        check_key(*key, &self.charter.log_keys())?;
         let mut holder = match self.state.holder(key)? {
             None => Holder { person: person.clone(), grants: Vec::new(), revoked: None },
             Some(holder) => (*holder).clone(),
@@ -80,6 +80,36 @@ impl<S: RowSource> Judge<'_, S> {
             rows.push((RowKey::Charter, Some(Row::Charter(Arc::new(charter)))));
         }
         Ok(rows)
+    }
+
+    /// The key in force is replaced, by one that nobody has used for anything.
+    pub(super) fn rotate_log_key(&mut self, body: &LogKeyRotated) -> Outcome<Rows, S> {
+        self.signed_by_administrators()?;
+        let LogKeyRotated { old_key, new_key, cause, .. } = body;
+        if *old_key != self.charter.log_key {
+            return refuse(Refusal::LogKeyNotCurrent { named: *old_key, current: self.charter.log_key });
+        }
+        check_fit(*new_key)?;
+        if self.charter.log_keys().contains(new_key) {
+            return refuse(Refusal::LogKeyUsedBefore { key: *new_key });
+        }
+        if let Some(holder) = self.state.holder(new_key)? {
+            return refuse(Refusal::LogKeyIsPersons { key: *new_key, person: holder.person.clone() });
+        }
+        if let RotationCause::CompromisedSince { tree_size } = cause {
+            // The newest entry that the first checkpoint not to be trusted covers.
+            let entry = tree_size.saturating_sub(1);
+            if entry > self.act.index {
+                return refuse(Refusal::EntryUnknown { entry });
+            }
+        }
+        let charter = Charter {
+            log_key: *new_key,
+            log_key_entry: self.act.index,
+            former_log_keys: self.charter.log_keys(),
+            ..(*self.charter).clone()
+        };
+        Ok(vec![(RowKey::Charter, Some(Row::Charter(Arc::new(charter))))])
     }
 
     pub(super) fn set_policy(&mut self, body: &PolicySet) -> Outcome<Rows, S> {

@@ -3,7 +3,8 @@
 //! A body is a plain struct with public fields: a test takes the default and changes what it is about.
 
 use rollbook::event::authority::{
-    KeyGranted, KeyRevoked, LedgerCreated, NamedKey, Policy, PolicySet, Role, Scope,
+    KeyGranted, KeyRevoked, LedgerCreated, LogKeyRotated, NamedKey, Policy, PolicySet, Role, RotationCause,
+    Scope,
 };
 use rollbook::event::glob::Glob;
 use rollbook::event::incident::{EntryRatified, IncidentDetected, IncidentResolved, Ratification};
@@ -129,6 +130,11 @@ pub fn scope(environments: &[&str], models: &[&str]) -> Scope {
 /// `key.revoked`.
 pub fn revoke(key: PublicKey) -> KeyRevoked {
     KeyRevoked { key, reason: text("left the team"), compromised_since: None }
+}
+
+/// `log_key.rotated`.
+pub fn rotate(old_key: PublicKey, new_key: PublicKey, cause: RotationCause) -> LogKeyRotated {
+    LogKeyRotated { old_key, new_key, cause, reason: text("time for another") }
 }
 
 /// `policy.set`, replacing the policy of entry `replaces`.

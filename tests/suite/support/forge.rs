@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
+use rollbook::event::authority::RotationCause;
 use rollbook::event::body::{Body, Event};
 use rollbook::event::header::{Basis, EXPIRY_DEFAULT_MS, EventId, FORMAT_VERSION, Header};
 use rollbook::event::list::Ascending;
@@ -41,6 +42,8 @@ pub struct Entered {
 pub struct Forge {
     pub origin: Origin,
     pub log_key: SigningKey,
+    /// The first one, once it was replaced.
+    first_log_key: Option<PublicKey>,
     /// When the next entry is recorded; a minute later after each.
     pub now: Timestamp,
     /// The leaf hash of entry 0.
@@ -71,6 +74,7 @@ impl Forge {
         Self {
             origin: Origin::new(ORIGIN).unwrap(),
             log_key: SigningKey::from_bytes(Hash::of(b"log key").as_bytes()),
+            first_log_key: None,
             now: events::beginning(),
             ledger_id: Hash::ZERO,
             entered: Vec::new(),
@@ -91,7 +95,32 @@ impl Forge {
 
     /// The log's public key.
     pub fn log_public(&self) -> PublicKey {
-        PublicKey::from_bytes(self.log_key.verifying_key().to_bytes())
+        public(&self.log_key)
+    }
+
+    /// Replaces the log key as the ledger does: in a batch of its own, whose checkpoint both keys sign where it is
+    /// routine, and the new one alone where not. Gives the entry's index.
+    pub fn rotate(&mut self, signers: &[&Person], new: &SigningKey, cause: RotationCause) -> u64 {
+        let keys = match cause {
+            RotationCause::Routine => vec![self.log_key.clone(), new.clone()],
+            _ => vec![new.clone()],
+        };
+        let index = self.enter_rotation(signers, new, cause);
+        self.seal_with(|seal| seal.keys = keys);
+        self.take_log_key(new);
+        index
+    }
+
+    /// Enters a rotation of the log key in the open batch, and nothing more. Gives its index.
+    pub fn enter_rotation(&mut self, signers: &[&Person], new: &SigningKey, cause: RotationCause) -> u64 {
+        let body = events::rotate(self.log_public(), public(new), cause);
+        self.enter_event(self.event(signers[0], body), signers)
+    }
+
+    /// Signs with another log key from here on.
+    pub fn take_log_key(&mut self, new: &SigningKey) {
+        self.first_log_key.get_or_insert(public(&self.log_key));
+        self.log_key = new.clone();
     }
 
     /// The index of the next entry.
@@ -217,7 +246,8 @@ impl Forge {
 
     /// The trust root that fits this log.
     pub fn trust(&self) -> TrustRoot {
-        TrustRoot::new(self.origin.clone(), self.ledger_id, self.log_public()).unwrap()
+        let log_key = self.first_log_key.unwrap_or_else(|| self.log_public());
+        TrustRoot::new(self.origin.clone(), self.ledger_id, log_key).unwrap()
     }
 
     /// Writes a ledger directory: `log/` and `head`.
@@ -233,6 +263,11 @@ impl Forge {
         let trust = self.trust();
         verify_log(&self.log(), self.head(), &Options { trust: Some(&trust), ..quick() })
     }
+}
+
+/// The public half of a log key.
+pub fn public(key: &SigningKey) -> PublicKey {
+    PublicKey::from_bytes(key.verifying_key().to_bytes())
 }
 
 /// The envelope of `event`, signed by `signers`; the signatures are not checked.
