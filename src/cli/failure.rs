@@ -193,6 +193,13 @@ fn plain_advice(refusal: &Refusal) -> Option<&'static str> {
         }
         R::VersionRetired { .. } => "choose another version; see `rollbook log --kind model.registered`",
         R::EnvironmentUnknown { .. } | R::BreakGlassNotAllowed { .. } => "see `rollbook policy show`",
+        R::KindNotAccepted { .. } => {
+            "take up the newer rules: `rollbook policy show > policy.toml`, then `rollbook policy set policy.toml`"
+        }
+        R::LogKeyNotCurrent { .. } => "draft the rotation again",
+        R::LogKeyUsedBefore { .. } | R::LogKeyIsPersons { .. } => {
+            "let `rollbook key rotate-log` make a new key, or name one that nothing else uses with --new-key"
+        }
         R::OrderNotMet { .. } => "promote it there first; see `rollbook policy show`",
         R::FromMismatch { .. } => "see `rollbook status`, then decide again",
         R::AlreadyServing { .. } => "nothing is to do; see `rollbook status`",
@@ -310,6 +317,13 @@ impl From<AppendError> for Failure {
                     "see that the disk works and has room; then the same command with --event-id {event_id} \
                      records it once, or tells where it stands"
                 )),
+            AppendError::LogKeyMissing { .. } => Self::new(Exit::Usage, "log_key", &error).hint(
+                "put the ledger's log key there; where it is lost or stolen, rotate it with --lost or --compromised-since",
+            ),
+            AppendError::NextLogKeyMissing { .. } => Self::new(Exit::Usage, "next_log_key", &error).hint(
+                "submit the draft where `rollbook key rotate-log` made the key, or put that key's file there; \
+                 else draft the rotation again",
+            ),
             AppendError::Poisoned { .. } => Self::new(Exit::World, "poisoned", &error),
             AppendError::Index { .. } => Self::new(Exit::World, "index", &error).hint(INDEX_ADVICE),
         }
@@ -328,6 +342,7 @@ impl From<OpeningError> for Failure {
             E::Lock(LockError::Held { .. }) => (Exit::World, "locked"),
             E::HeadLost => (Exit::World, "head_lost"),
             E::HeadNotOurs { .. } => (Exit::World, "head_not_ours"),
+            E::LogKeyReplaced { .. } => (Exit::World, "log_key_replaced"),
             E::HeadDisagrees { .. } => (Exit::World, "head_disagrees"),
             E::Damaged { .. } | E::Scan(ScanError::Damage(_)) => (Exit::World, "log_damaged"),
             E::Shorter { .. } => (Exit::World, "log_shorter"),
@@ -350,8 +365,9 @@ impl From<OpeningError> for Failure {
             E::LogKey(error) => key_advice(error, LOG_KEY_PASSPHRASE)
                 .filter(|_| !matches!(error, KeyFileError::Read { .. }))
                 .or_else(|| {
-                    Some("rollbook.toml says where the log key is; put the ledger's own there".into())
+                    Some("rollbook.toml says where the log key is; put the ledger's own there; one that is lost is replaced with `rollbook key rotate-log --lost`".into())
                 }),
+            E::LogKeyReplaced { .. } => Some("put the file of the new log key there, from the backup or the host where it was made".into()),
             E::HeadNotOurs { .. } => {
                 Some("rollbook.toml says where the log key is; put the ledger's own there".into())
             }

@@ -7,6 +7,8 @@
 pub mod config;
 pub mod create;
 pub mod derived;
+mod key_history;
+pub mod log_key;
 pub mod opening;
 mod queue;
 pub mod receipt;

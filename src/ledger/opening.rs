@@ -2,14 +2,17 @@
 //! stopped left behind.
 //!
 //! 1. The lock is taken, so that nobody else writes.
-//! 2. `head` is read, and its checkpoint must bear the log key's signature.
+//! 2. `head` is read, and its checkpoint must bear the log key's signature. Where neither the log key at hand nor
+//!    the next one signed it, the log is asked which key was in force there.
 //! 3. The log's tail is synced before anything is believed, then walked. A torn last write beyond
 //!    `head` is cut; whole frames beyond it are adopted if the log key signed them. A log that is
 //!    damaged below `head`, or shorter, is not written to.
 //! 4. The index is opened, or built again, and brought up to the log: each frame's checkpoint must
-//!    be over the very tree that its entries make.
+//!    be over the very tree that its entries make, and signed by the log's key at that size.
 //! 5. Every anchor must hold a checkpoint of this log's past.
-//! 6. `head` is healed from the log, never the reverse; anchors that lie behind are brought up to it.
+//! 6. The log's key at its end must be at hand.
+//! 7. `head` is healed from the log, never the reverse; anchors that lie behind are brought up to it. A rotation of
+//!    the log key that was recorded, and whose files did not follow, is finished.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,21 +22,27 @@ use crate::event::body::{Event, EventError};
 use crate::hash::Hash;
 use crate::index::rows::IndexError;
 use crate::ledger::config::{Config, ConfigError};
+use crate::ledger::create::TRUST_FILE;
 use crate::ledger::derived::{Derived, Reach};
+use crate::ledger::key_history::{BatchSigners, log_keys_of};
+use crate::ledger::log_key::{KeysAtHand, LogKeyFiles, Purpose, SigningKeys};
 use crate::ledger::receipt::Warning;
 use crate::ledger::writer::{ClockTrust, INDEX_LAG_LEFT, Ledger, Writer, frame_of};
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{self, Submission};
-use crate::lifecycle::state::{Changes, State};
+use crate::lifecycle::state::{Changes, Charter, Row, RowKey, RowSource as _, State};
 use crate::log::entry::Entry;
 use crate::log::reader::LOG_DIR;
+use crate::log::trust_root::TrustRoot;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, open_checkpoint};
+use crate::note::signed_note::NoteVerifyError;
 use crate::note::vkey::{VerifierKey, VkeyError};
 use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey};
+use crate::signing::public_key::PublicKey;
 use crate::store::anchor::{AnchorError, read_anchor_on, write_anchor_on};
 use crate::store::batch_log::{BatchLog, BatchSource, FrameLocation, Position, StoreError};
-use crate::store::disk::{Disk, RealDisk};
-use crate::store::files::{FileLog, RollSize};
+use crate::store::disk::{Disk, RealDisk, write_whole};
+use crate::store::files::{FileLog, FileSource, RollSize};
 use crate::store::head::{HeadError, HeadFile, HeadState, read_head_on};
 use crate::store::lock::{Holder, LockError, WriterLock};
 use crate::store::scan::{ScanError, Scanner, read_frame};
@@ -99,6 +108,16 @@ pub enum OpeningError {
         /// What is wrong.
         error: OpenError,
     },
+    /// The log's key was replaced, and the new one is not at hand.
+    #[error("entry {entry} put the log key {key} in force: neither {} nor the same with .next behind it holds it", path.display())]
+    LogKeyReplaced {
+        /// The log key's file.
+        path: PathBuf,
+        /// The rotation.
+        entry: u64,
+        /// The key in force.
+        key: PublicKey,
+    },
     /// The batch that ends where `head` ends has another checkpoint.
     #[error(
         "the log does not hold the checkpoint that `head` published at size {size}: run `rollbook verify`"
@@ -131,6 +150,9 @@ pub enum OpeningError {
         /// How.
         reason: String,
     },
+    /// Entry 0 founds no ledger.
+    #[error("the log begins with no lawful ledger.created: run `rollbook verify`")]
+    Unfounded,
     /// An entry was written by a newer program.
     #[error("entry {index} was written by a newer version: {reason}")]
     Newer {
@@ -203,31 +225,67 @@ impl Ledger {
         roll_size: RollSize,
         options: OpenOptions<'_>,
     ) -> Result<Self, OpeningError> {
-        let (locked, clock, clock_trust) = Locked::take(dir, options)?;
-        locked.open(disk, roll_size, clock, clock_trust)
+        let (locked, clock, clock_trust) = Locked::take(dir, options, &Purpose::Events)?;
+        locked.open(disk, roll_size, clock, clock_trust, Purpose::Events)
+    }
+
+    /// Opens the ledger in `dir` to rotate its log key. The key in force need not be at hand; without it, only a
+    /// rotation that does without it can be recorded. `fresh` is the next key, where no file holds one yet
+    /// ([`LogKeyFiles::has_next`]).
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_for_rotation(
+        dir: &Path,
+        options: OpenOptions<'_>,
+        fresh: Option<SecretKey>,
+    ) -> Result<Self, OpeningError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        Self::open_for_rotation_on(&disk, dir, options, fresh)
+    }
+
+    /// As [`Ledger::open_for_rotation`], on a given disk, which the key files do not lie on.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_for_rotation_on(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        options: OpenOptions<'_>,
+        fresh: Option<SecretKey>,
+    ) -> Result<Self, OpeningError> {
+        let purpose = Purpose::Rotation { fresh: fresh.map(Box::new) };
+        let (locked, clock, clock_trust) = Locked::take(dir, options, &purpose)?;
+        locked.open(disk, RollSize::DEFAULT, clock, clock_trust, purpose)
     }
 }
 
 /// A ledger that nobody else writes to, before anything of it is believed.
-pub(super) struct Locked<'a> {
+pub(super) struct Locked<'a, 'o> {
     pub(super) dir: &'a Path,
-    pub(super) config: Config,
-    log_key: SecretKey,
+    config: Config,
+    keys: KeysAtHand<'o>,
     lock: WriterLock,
 }
 
-impl<'a> Locked<'a> {
+impl<'a, 'o> Locked<'a, 'o> {
     /// Reads the settings and the log key, and takes the lock.
     pub(super) fn take(
         dir: &'a Path,
-        options: OpenOptions<'_>,
+        options: OpenOptions<'o>,
+        purpose: &Purpose,
     ) -> Result<(Self, Arc<dyn Clock>, ClockTrust), OpeningError> {
         let OpenOptions { lock_timeout, clock, clock_trust, ask_passphrase } = options;
         let config = Config::read(dir)?;
-        let log_key = config.read_log_key(dir, ask_passphrase)?;
+        let mut keys = KeysAtHand::read(LogKeyFiles::of(&config, dir), ask_passphrase);
+        if !keys.may_do(purpose)
+            && let Some(error) = keys.take_error()
+        {
+            return Err(error.into());
+        }
         let holder = Holder::of_this_process(clock.now());
         let lock = WriterLock::acquire(&dir.join(LOCK_FILE), &holder, lock_timeout)?;
-        Ok((Self { dir, config, log_key, lock }, clock, clock_trust))
+        Ok((Self { dir, config, keys, lock }, clock, clock_trust))
     }
 
     /// Opens it for writing.
@@ -237,17 +295,22 @@ impl<'a> Locked<'a> {
         roll_size: RollSize,
         clock: Arc<dyn Clock>,
         clock_trust: ClockTrust,
+        purpose: Purpose,
     ) -> Result<Ledger, OpeningError> {
-        let Self { dir, config, log_key, lock } = self;
-        let opened = Opened::open(disk, dir, &config, log_key, roll_size)?;
+        let Self { dir, config, keys, lock } = self;
+        let opened = Opened::open(disk, dir, &config, keys, roll_size, purpose)?;
         Ok(opened.into_ledger(dir, &config, lock, clock, clock_trust))
     }
 
-    /// The log's name and verifier key.
-    pub(super) fn identity(&self) -> Result<(Origin, VerifierKey), OpeningError> {
-        let origin = Origin::new(self.config.origin.clone())?;
-        let vkey = VerifierKey::new_ed25519(origin.as_str(), self.log_key.public_key())?;
-        Ok((origin, vkey))
+    /// The log's name.
+    pub(super) fn origin(&self) -> Result<Origin, OpeningError> {
+        Ok(Origin::new(self.config.origin.clone())?)
+    }
+
+    /// The checkpoint in `head`, if there is one, signed by the log's key.
+    pub(super) fn published(&mut self, head: &HeadState) -> Result<Option<CheckpointNote>, OpeningError> {
+        let origin = self.origin()?;
+        published(self.dir, &origin, head, &mut self.keys, false)
     }
 }
 
@@ -258,7 +321,7 @@ pub(super) struct Opened {
     head: HeadFile,
     derived: Derived,
     origin: Origin,
-    log_key: SecretKey,
+    keys: SigningKeys,
     warnings: Vec<Warning>,
 }
 
@@ -267,12 +330,13 @@ impl Opened {
         disk: &Arc<dyn Disk>,
         dir: &Path,
         config: &Config,
-        log_key: SecretKey,
+        mut keys: KeysAtHand<'_>,
         roll_size: RollSize,
+        purpose: Purpose,
     ) -> Result<Self, OpeningError> {
         let origin = Origin::new(config.origin.clone())?;
-        let vkey = VerifierKey::new_ed25519(origin.as_str(), log_key.public_key())?;
-        let published = published(dir, config, &read_head_on(disk.as_ref(), dir)?, &vkey)?;
+        let state = read_head_on(disk.as_ref(), dir)?;
+        let published = published(dir, &origin, &state, &mut keys, purpose.is_rotation())?;
         if published.is_none() && !dir.join(LOG_DIR).exists() {
             return Err(OpeningError::Empty { dir: dir.to_owned() });
         }
@@ -288,35 +352,41 @@ impl Opened {
             warnings.push(Warning::TornTail { bytes: torn.bytes() });
         }
         let end = tail.sound_until().index;
-        let derived = match follow(derived, &log, &origin, &vkey, end) {
+        let derived = match follow(derived, &log, &origin, end) {
             Ok(derived) => derived,
             Err(FollowError::Index(error)) => {
                 warnings.push(Warning::IndexRebuilt { reason: error.to_string() });
                 let fresh = Derived::create(dir)?;
-                follow(fresh, &log, &origin, &vkey, end)?
+                follow(fresh, &log, &origin, end)?
             }
             Err(FollowError::Log(error)) => return Err(error),
         };
         let anchors = config.anchor_paths(dir);
-        let (derived, anchors_behind) = match check_anchors(disk.as_ref(), &anchors, &log, &derived, &vkey) {
+        let (derived, anchors_behind) = match check_anchors(disk.as_ref(), &anchors, &log, &derived, &origin)
+        {
             // The index may have led astray: on its word alone no log is refused.
             Err(OpeningError::AnchorDisagrees { size, .. }) if size <= end => {
                 drop(derived);
-                let fresh = follow(Derived::create(dir)?, &log, &origin, &vkey, end)?;
-                let behind = check_anchors(disk.as_ref(), &anchors, &log, &fresh, &vkey)?;
+                let fresh = follow(Derived::create(dir)?, &log, &origin, end)?;
+                let behind = check_anchors(disk.as_ref(), &anchors, &log, &fresh, &origin)?;
                 warnings.push(Warning::IndexRebuilt { reason: "its offsets are not the log's".into() });
                 (fresh, behind)
             }
             checked => (derived, checked?),
         };
+        let charter = charter_of(&derived)?.ok_or(OpeningError::Unfounded)?;
+        let (keys, is_unfinished) = keys.into_signing(charter.log_key, charter.log_key_entry, purpose)?;
         let mut head = HeadFile::open_on(disk.as_ref(), dir)?;
         if let Some(last) = tail.frames_beyond_head().last() {
             let frame = read_frame(&log, last.position())?;
             head.publish(last.next_index(), frame.view().note())?;
             warnings.push(Warning::Adopted { entries: end - size });
         }
+        if is_unfinished {
+            warnings.push(finish_rotation(disk.as_ref(), dir, &origin, &charter, &keys.files));
+        }
         warnings.extend(catch_up(disk.as_ref(), anchors_behind, head.state()));
-        Ok(Self { disk: Arc::clone(disk), log, head, derived, origin, log_key, warnings })
+        Ok(Self { disk: Arc::clone(disk), log, head, derived, origin, keys, warnings })
     }
 
     fn into_ledger(
@@ -334,7 +404,7 @@ impl Opened {
             state: State::over(self.derived),
             dir: dir.to_owned(),
             origin: self.origin,
-            log_key: self.log_key,
+            keys: self.keys,
             anchors: config.anchor_paths(dir),
             clock,
             clock_trust,
@@ -345,37 +415,88 @@ impl Opened {
     }
 
     /// Builds the index of a log that is open and sound.
-    pub(super) fn rebuild_index(
-        dir: &Path,
-        log: &FileLog,
-        origin: &Origin,
-        log_key: &SecretKey,
-    ) -> Result<Derived, IndexError> {
+    pub(super) fn rebuild_index(dir: &Path, log: &FileLog, origin: &Origin) -> Result<Derived, IndexError> {
         let damaged = |what: String| IndexError::Damaged { what };
-        let vkey = VerifierKey::new_ed25519(origin.as_str(), log_key.public_key())
-            .map_err(|error| damaged(error.to_string()))?;
         let end = log.end().ok_or_else(|| damaged("the log is not open for appending".into()))?.index;
         let fresh = Derived::create(dir)?;
-        follow(fresh, log, origin, &vkey, end).map_err(|error| damaged(error.to_string()))
+        follow(fresh, log, origin, end).map_err(|error| damaged(error.to_string()))
     }
 }
 
-/// The checkpoint in `head`; none where nothing was ever published.
-pub(super) fn published(
+/// Lets the files follow a rotation of the log key that is recorded: the trust root to hand out, and the key's own.
+/// Gives what to tell. After a failure the ledger goes on, for the key is in memory, and the next opening comes here
+/// again.
+pub(super) fn finish_rotation(
+    disk: &dyn Disk,
     dir: &Path,
-    config: &Config,
-    head: &HeadState,
-    vkey: &VerifierKey,
-) -> Result<Option<CheckpointNote>, OpeningError> {
-    match head {
-        HeadState::Published { head, .. } => {
-            let path = config.log_key_path(dir);
-            let opened = open_checkpoint(head.note(), vkey);
-            Ok(Some(opened.map_err(|error| OpeningError::HeadNotOurs { path, error })?))
-        }
-        HeadState::Missing | HeadState::FirstWriteTorn => Ok(None),
-        HeadState::BothBad => Err(OpeningError::HeadLost),
+    origin: &Origin,
+    charter: &Charter,
+    files: &LogKeyFiles,
+) -> Warning {
+    let entry = charter.log_key_entry;
+    let unfinished = |reason: String| Warning::RotationUnfinished { reason };
+    let first = charter.former_log_keys.first().copied().unwrap_or(charter.log_key);
+    let trust = match TrustRoot::new(origin.clone(), charter.ledger_id, first)
+        .and_then(|trust| trust.with_latest_log_key(charter.log_key))
+    {
+        Ok(trust) => trust,
+        Err(error) => return unfinished(error.to_string()),
+    };
+    let path = dir.join(TRUST_FILE);
+    if let Err(error) = write_whole(disk, &path, trust.to_toml().as_bytes()) {
+        return unfinished(format!("cannot write {}: {error}", path.display()));
     }
+    // The key's file comes last: as long as it has not moved, the next opening does all of this again.
+    match files.promote_next(disk, entry) {
+        Ok(()) => Warning::RotationFinished { entry },
+        Err(error) => unfinished(format!("cannot rename {}: {error}", files.next_path().display())),
+    }
+}
+
+/// The checkpoint in `head`; none where nothing was ever published. It bears the signature of the log's key:
+/// the one at hand, or the next one after a rotation; else the one that the log itself says, where the keys at hand
+/// are what the log comes to behind `head`, or are not needed (`for_rotation`).
+fn published(
+    dir: &Path,
+    origin: &Origin,
+    head: &HeadState,
+    keys: &mut KeysAtHand<'_>,
+    for_rotation: bool,
+) -> Result<Option<CheckpointNote>, OpeningError> {
+    let note = match head {
+        HeadState::Published { head, .. } => head.note(),
+        HeadState::Missing | HeadState::FirstWriteTorn => return Ok(None),
+        HeadState::BothBad => return Err(OpeningError::HeadLost),
+    };
+    let open = |key: PublicKey| -> Result<Result<CheckpointNote, OpenError>, OpeningError> {
+        Ok(open_checkpoint(note, &VerifierKey::new_ed25519(origin.as_str(), key)?))
+    };
+    let by_configured = keys.configured().map(open).transpose()?;
+    if let Some(Ok(note)) = by_configured {
+        return Ok(Some(note));
+    }
+    let next = keys.next();
+    if let Some(Ok(note)) = next.map(open).transpose()? {
+        return Ok(Some(note));
+    }
+    let at_hand = [keys.configured(), next];
+    let opened = CheckpointNote::parse_unverified(note).ok().and_then(|unverified| {
+        let log = FileSource::new(&dir.join(LOG_DIR));
+        let said = log_keys_of(&log, origin, unverified.checkpoint().size())?;
+        (for_rotation || at_hand.contains(&Some(said.at_end))).then_some(said.at_size)
+    });
+    if let Some(Ok(note)) = opened.map(open).transpose()? {
+        return Ok(Some(note));
+    }
+    if let (None, Some(error)) = (&by_configured, keys.take_error()) {
+        return Err(error.into());
+    }
+    let path = keys.path().to_owned();
+    let error = match by_configured {
+        Some(Err(error)) => error,
+        _ => OpenError::Signature(NoteVerifyError::NoKnownSignature),
+    };
+    Err(OpeningError::HeadNotOurs { path, error })
 }
 
 /// Looks at the log's tail. The index's hint may save time, and nothing else: what looks unsound from
@@ -452,20 +573,25 @@ pub(super) fn follow(
     mut derived: Derived,
     log: &dyn BatchSource,
     origin: &Origin,
-    vkey: &VerifierKey,
     end: u64,
 ) -> Result<Derived, FollowError> {
-    let start = follow_from(&derived, log, vkey, end)?;
+    let in_force = charter_of(&derived)?.map(|charter| charter.log_key);
+    let start = follow_from(&derived, log, origin, in_force, end)?;
     if derived.reach().tree.size() == end {
         return Ok(derived);
     }
+    let unusable = |reason| OpeningError::Inconsistent { index: 0, reason };
+    let mut signers = BatchSigners::new(origin, in_force).map_err(unusable)?;
     let mut state = State::over(derived);
     let mut scanner = Scanner::new(log, start, end).map_err(OpeningError::from)?;
     while let Some(located) = scanner.next_frame() {
         let located = located.map_err(OpeningError::from)?;
         let frame = located.frame;
         let replayed = replay(&mut state, frame.first_index(), frame.entries(), located.location)?;
-        check_note(frame.note(), origin, vkey, &replayed.reach)?;
+        let charter = state.charter()?.ok_or(OpeningError::Unfounded)?;
+        let inconsistent = |reason| OpeningError::Inconsistent { index: frame.next_index() - 1, reason };
+        let signed_by = signers.of(&frame, charter.log_key).map_err(inconsistent)?;
+        check_note(frame.note(), origin, signed_by, &replayed.reach)?;
         let derived = state.source_mut();
         derived.record(&located.location, frame.entry_offsets(), &replayed.changes, replayed.reach)?;
         if derived.pending() > REBUILD_FLUSH_ROWS {
@@ -478,11 +604,20 @@ pub(super) fn follow(
     Ok(derived)
 }
 
+/// What holds for the whole ledger, as the index has it from the log; none before entry 0.
+fn charter_of(derived: &Derived) -> Result<Option<Arc<Charter>>, IndexError> {
+    Ok(match derived.row(&RowKey::Charter)? {
+        Some(Row::Charter(charter)) => Some(charter),
+        _ => None,
+    })
+}
+
 /// Where the log goes on behind what the index knows: behind its last frame, if that is the log's.
 fn follow_from(
     derived: &Derived,
     log: &dyn BatchSource,
-    vkey: &VerifierKey,
+    origin: &Origin,
+    in_force: Option<PublicKey>,
     end: u64,
 ) -> Result<Position, FollowError> {
     let reach = derived.reach();
@@ -495,7 +630,9 @@ fn follow_from(
     }
     let frame = read_frame(log, reach.last_frame).map_err(|_| foreign("its last batch is not in the log"))?;
     let view = frame.view();
-    let note = open_checkpoint(view.note(), vkey).map_err(|_| foreign("it is another log's"))?;
+    let vkey = in_force.and_then(|key| VerifierKey::new_ed25519(origin.as_str(), key).ok());
+    let vkey = vkey.ok_or_else(|| foreign("it names no log key"))?;
+    let note = open_checkpoint(view.note(), &vkey).map_err(|_| foreign("it is another log's"))?;
     let checkpoint = note.checkpoint();
     if checkpoint.size() != reach.tree.size() || *checkpoint.root() != reach.tree.root() {
         return Err(foreign("it was built for another log"));
@@ -566,11 +703,20 @@ fn unreadable(index: u64, error: &EventError) -> FollowError {
     })
 }
 
-/// A frame's checkpoint is the log key's, over the tree that the entries make.
-fn check_note(note: &[u8], origin: &Origin, vkey: &VerifierKey, reach: &Reach) -> Result<(), OpeningError> {
+/// A frame's checkpoint is signed by the log's keys there and by no other in its name, over the tree that the
+/// entries make.
+fn check_note(
+    note: &[u8],
+    origin: &Origin,
+    signers: &[VerifierKey],
+    reach: &Reach,
+) -> Result<(), OpeningError> {
     let index = reach.tree.size();
     let inconsistent = |reason: String| OpeningError::Inconsistent { index, reason };
-    let opened = open_checkpoint(note, vkey).map_err(|error| inconsistent(error.to_string()))?;
+    let signers: Vec<&VerifierKey> = signers.iter().collect();
+    let opened = CheckpointNote::parse_unverified(note)
+        .and_then(|note| note.verify_log_signatures(&signers).map(|()| note))
+        .map_err(|error| inconsistent(error.to_string()))?;
     let checkpoint = opened.checkpoint();
     let fits = checkpoint.origin() == origin
         && checkpoint.size() == reach.tree.size()
@@ -578,15 +724,19 @@ fn check_note(note: &[u8], origin: &Origin, vkey: &VerifierKey, reach: &Reach) -
     if fits { Ok(()) } else { Err(inconsistent("the checkpoint is not over these entries".into())) }
 }
 
-/// Every anchor holds a checkpoint that one of this log's batches holds too. Gives those that were not
-/// written yet, or lie behind the log.
+/// Every anchor holds a checkpoint that one of this log's batches holds too, signed by one of the log's keys: a writer
+/// that was stopped leaves an anchor behind a rotation. Gives those that were not written yet, or lie behind the log.
 fn check_anchors(
     disk: &dyn Disk,
     anchors: &[PathBuf],
     log: &FileLog,
     derived: &Derived,
-    vkey: &VerifierKey,
+    origin: &Origin,
 ) -> Result<Vec<PathBuf>, OpeningError> {
+    if anchors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let log_keys = charter_of(derived)?.map(|charter| charter.log_keys()).unwrap_or_default();
     let log_size = derived.reach().tree.size();
     let mut behind = Vec::new();
     for path in anchors {
@@ -595,7 +745,7 @@ fn check_anchors(
             continue;
         };
         let unreadable = |error| OpeningError::AnchorUnreadable { path: path.clone(), error };
-        let anchor = open_checkpoint(&bytes, vkey).map_err(unreadable)?;
+        let anchor = open_by_any(&bytes, origin, &log_keys)?.map_err(unreadable)?;
         let size = anchor.checkpoint().size();
         let disagrees = || OpeningError::AnchorDisagrees { path: path.clone(), size, log_size };
         if size > log_size {
@@ -612,6 +762,23 @@ fn check_anchors(
         }
     }
     Ok(behind)
+}
+
+/// Opens a note that one of the log's keys signed; where none did, why the newest one didn't.
+fn open_by_any(
+    bytes: &[u8],
+    origin: &Origin,
+    log_keys: &[PublicKey],
+) -> Result<Result<CheckpointNote, OpenError>, OpeningError> {
+    let mut error = OpenError::Signature(NoteVerifyError::NoKnownSignature);
+    for (position, key) in log_keys.iter().rev().enumerate() {
+        match open_checkpoint(bytes, &VerifierKey::new_ed25519(origin.as_str(), *key)?) {
+            Ok(note) => return Ok(Ok(note)),
+            Err(newest) if position == 0 => error = newest,
+            Err(_) => {}
+        }
+    }
+    Ok(Err(error))
 }
 
 /// Writes the checkpoint in `head` to the anchors that lie behind: a writer was stopped before it could.

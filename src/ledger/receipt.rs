@@ -9,6 +9,7 @@ use crate::event::header::EventId;
 use crate::hash::Hash;
 use crate::lifecycle::refusal::Refusal;
 use crate::signing::envelope::AuthorSignatureError;
+use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
 
 /// That an event stands in the log, durably.
@@ -72,12 +73,32 @@ pub enum AppendError {
         /// What failed.
         reason: String,
     },
+    /// The key that must sign the batch's checkpoint is not at hand. Nothing was written.
+    #[error("the log key in force is not at hand: {reason}")]
+    LogKeyMissing {
+        /// Why.
+        reason: String,
+    },
+    /// The key that a rotation puts in force is not at hand. Nothing was written.
+    #[error("the event puts the log key {wanted} in force, and {} holds {}", path.display(), held(found.as_ref()))]
+    NextLogKeyMissing {
+        /// Where it should be.
+        path: PathBuf,
+        /// The key that the event names.
+        wanted: PublicKey,
+        /// The key that is there.
+        found: Option<PublicKey>,
+    },
     /// The derived index could not be read or rebuilt. Nothing was written.
     #[error("the index cannot be used: {reason}")]
     Index {
         /// Why.
         reason: String,
     },
+}
+
+fn held(found: Option<&PublicKey>) -> String {
+    found.map_or_else(|| "no key".to_owned(), |key| format!("another, {key}"))
 }
 
 /// Something that went wrong beside a successful append.
@@ -102,6 +123,20 @@ pub enum Warning {
     TornTail {
         /// How many bytes.
         bytes: u64,
+    },
+    /// A rotation of the log key is recorded, and its files could not follow; the next opening tries again.
+    #[error(
+        "the log key was rotated, and its files could not follow ({reason}): the next command that records tries again"
+    )]
+    RotationUnfinished {
+        /// What failed.
+        reason: String,
+    },
+    /// A rotation of the log key that had been recorded was finished: its files follow.
+    #[error("the rotation of the log key in entry {entry} was finished: its files now follow")]
+    RotationFinished {
+        /// The rotation.
+        entry: u64,
     },
     /// Whole signed batches lay beyond the published head, and were adopted.
     #[error("{entries} entries beyond the published head were adopted")]

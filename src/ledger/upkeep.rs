@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crate::index::rows::{IndexError, remove_index};
 use crate::ledger::derived::Derived;
-use crate::ledger::opening::{FollowError, Locked, OpenOptions, OpeningError, follow, published};
+use crate::ledger::log_key::Purpose;
+use crate::ledger::opening::{FollowError, Locked, OpenOptions, OpeningError, follow};
 use crate::ledger::writer::Ledger;
 use crate::log::reader::{INDEX_DIR, LOG_DIR};
 use crate::note::checkpoint::Origin;
-use crate::note::vkey::VerifierKey;
 use crate::store::disk::RealDisk;
 use crate::store::files::{FileSource, RollSize};
 use crate::store::head::read_head;
@@ -38,12 +38,12 @@ const NEW_INDEX_DIR: &str = "index.new";
 /// # Errors
 /// [`OpeningError`]; what is wrong with the index is in the answer.
 pub fn check_index(dir: &Path, options: OpenOptions<'_>) -> Result<IndexCheck, OpeningError> {
-    let (locked, _, _) = Locked::take(dir, options)?;
+    let (mut locked, _, _) = Locked::take(dir, options, &Purpose::Events)?;
     let elsewhere = tempfile::tempdir().map_err(|source| {
         let path = std::env::temp_dir();
         OpeningError::Index(IndexError::Io { operation: "make a directory in", path, source })
     })?;
-    let published = Published::of(&locked)?;
+    let published = Published::of(&mut locked)?;
     let mut made = published.build(elsewhere.path())?;
     let entries = published.size;
     let own = match Derived::open(dir) {
@@ -74,11 +74,11 @@ pub fn check_index(dir: &Path, options: OpenOptions<'_>) -> Result<IndexCheck, O
 /// # Errors
 /// [`OpeningError`].
 pub fn rebuild_index(dir: &Path, options: OpenOptions<'_>) -> Result<Ledger, OpeningError> {
-    let (locked, clock, clock_trust) = Locked::take(dir, options)?;
+    let (mut locked, clock, clock_trust) = Locked::take(dir, options, &Purpose::Events)?;
     let (new, old) = (dir.join(NEW_INDEX_DIR), dir.join(INDEX_DIR));
     // A rebuild before may have been killed.
     remove_index(&new)?;
-    let built = Published::of(&locked)?.build(&new).and_then(|mut built| Ok(built.flush()?));
+    let built = Published::of(&mut locked)?.build(&new).and_then(|mut built| Ok(built.flush()?));
     if let Err(error) = built {
         let _ = remove_index(&new);
         return Err(error);
@@ -90,7 +90,8 @@ pub fn rebuild_index(dir: &Path, options: OpenOptions<'_>) -> Result<Ledger, Ope
         path: new,
         source,
     })?;
-    let ledger = locked.open(&(Arc::new(RealDisk) as _), RollSize::DEFAULT, clock, clock_trust)?;
+    let ledger =
+        locked.open(&(Arc::new(RealDisk) as _), RollSize::DEFAULT, clock, clock_trust, Purpose::Events)?;
     ledger
         .flush_index()
         .map_err(|error| OpeningError::Index(IndexError::Damaged { what: error.to_string() }))?;
@@ -102,19 +103,18 @@ struct Published {
     log_dir: PathBuf,
     log: FileSource,
     origin: Origin,
-    vkey: VerifierKey,
     size: u64,
 }
 
 impl Published {
-    fn of(locked: &Locked<'_>) -> Result<Self, OpeningError> {
-        let (dir, (origin, vkey)) = (locked.dir, locked.identity()?);
-        let Some(head) = published(dir, &locked.config, &read_head(dir)?, &vkey)? else {
+    fn of(locked: &mut Locked<'_, '_>) -> Result<Self, OpeningError> {
+        let (dir, origin) = (locked.dir, locked.origin()?);
+        let Some(head) = locked.published(&read_head(dir)?)? else {
             return Err(OpeningError::Empty { dir: dir.to_owned() });
         };
         let log_dir = dir.join(LOG_DIR);
         let log = FileSource::new(&log_dir);
-        Ok(Self { log_dir, log, origin, vkey, size: head.checkpoint().size() })
+        Ok(Self { log_dir, log, origin, size: head.checkpoint().size() })
     }
 
     /// Builds an index in the directory `index`.
@@ -123,6 +123,6 @@ impl Published {
     }
 
     fn follow(&self, derived: Derived, end: u64) -> Result<Derived, FollowError> {
-        follow(derived, &self.log, &self.origin, &self.vkey, end)
+        follow(derived, &self.log, &self.origin, end)
     }
 }

@@ -5,19 +5,21 @@
 //! refuses only itself.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use crate::event::body::Event;
+use crate::event::authority::LogKeyRotated;
+use crate::event::body::{Body, Event};
 use crate::event::header::EventId;
 use crate::event::model::EvaluationKind;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::index::rows::IndexError;
 use crate::ledger::derived::{Derived, Reach};
-use crate::ledger::opening::Opened;
+use crate::ledger::log_key::SigningKeys;
+use crate::ledger::opening::{Opened, finish_rotation};
 use crate::ledger::queue::{self, Queue, lock};
 use crate::ledger::receipt::{AppendError, Receipt, Warning};
 use crate::lifecycle::policy::ReleasePolicy;
@@ -28,7 +30,7 @@ use crate::log::entry::Entry;
 use crate::merkle::tree::Frontier;
 use crate::note::checkpoint::{Checkpoint, Origin, sign_checkpoint};
 use crate::signing::envelope::{AuthorSignature, AuthorSignatureError, Envelope};
-use crate::signing::key_file::SecretKey;
+use crate::signing::key_file::KeyFileError;
 use crate::signing::public_key::PublicKey;
 use crate::signing::verify::CheckedKey;
 use crate::store::anchor::write_anchor_on;
@@ -83,7 +85,7 @@ pub(super) struct Writer {
     pub(super) state: State<Derived>,
     pub(super) dir: PathBuf,
     pub(super) origin: Origin,
-    pub(super) log_key: SecretKey,
+    pub(super) keys: SigningKeys,
     pub(super) anchors: Vec<PathBuf>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) clock_trust: ClockTrust,
@@ -235,7 +237,7 @@ impl Ledger {
         writer.check_sound()?;
         let recorded_at = writer.time()?;
         let missing = writer.recovering(|writer| writer.missing(&verified, recorded_at));
-        missing.map_err(|error| index_error(&error))
+        missing.map_err(|error| index_error(&error))?
     }
 
     /// The event that used `id` and could still come again at `now`.
@@ -256,6 +258,29 @@ impl Ledger {
     /// [`AppendError::Poisoned`] and [`AppendError::Index`].
     pub fn flush_index(&self) -> Result<(), AppendError> {
         self.read(|state| state.source_mut().flush())
+    }
+
+    /// The key that a rotation is to put in force, where the ledger was opened for one and has it.
+    #[must_use]
+    pub fn next_log_key(&self) -> Option<PublicKey> {
+        lock(&self.writer).keys.next()
+    }
+
+    /// Writes the next log key's file, where it has none yet: copied from `from`, or made, under `passphrase` if one is
+    /// given. Before that no rotation to it is recorded.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn store_next_log_key(
+        &self,
+        from: Option<&Path>,
+        passphrase: Option<&str>,
+    ) -> Result<(), KeyFileError> {
+        let mut writer = lock(&self.writer);
+        match from {
+            Some(file) => writer.keys.store_next_from(file),
+            None => writer.keys.store_next(passphrase),
+        }
     }
 
     /// How many entries the log has.
@@ -346,18 +371,25 @@ impl Ledger {
     }
 }
 
-/// The tickets of the next batch: as many as its bounds allow.
+/// The tickets of the next batch: as many as its bounds allow. A rotation of the log key has a batch of its own.
 fn take_batch(queue: &mut VecDeque<Ticket>) -> Vec<Ticket> {
     let mut bytes = FRAME_OVERHEAD;
     let mut tickets = Vec::new();
     while let Some(ticket) = queue.front() {
-        let envelope = &ticket.work.envelope;
+        let Verified { envelope, event, .. } = &ticket.work;
+        let is_rotation = matches!(event.body, Body::LogKeyRotated(_));
+        if is_rotation && !tickets.is_empty() {
+            break;
+        }
         // An entry is its event, its signatures, and less than 128 bytes around them.
         bytes += envelope.event().len() + envelope.signatures().len() * 96 + 128;
         if tickets.len() == FRAME_ENTRIES_MAX || bytes > FRAME_BYTES_MAX {
             break;
         }
         tickets.extend(queue.pop_front());
+        if is_rotation {
+            break;
+        }
     }
     tickets
 }
@@ -389,7 +421,7 @@ enum Fate {
     Repeats(usize),
     /// The event stands in this entry already.
     Known(u64),
-    Refused(Refusal),
+    Failed(AppendError),
 }
 
 /// A batch before it is written.
@@ -401,6 +433,8 @@ struct Plan {
     leaf_hashes: Vec<Hash>,
     changes: Vec<Changes>,
     fates: Vec<Fate>,
+    /// The rotation of the log key that the batch consists of, if it is one.
+    rotation: Option<LogKeyRotated>,
 }
 
 impl Writer {
@@ -460,18 +494,28 @@ impl Writer {
         }
     }
 
-    /// Why an event would be refused now; nothing where it would be recorded, or is already.
-    fn missing(&mut self, verified: &Verified, recorded_at: Timestamp) -> Result<Vec<Refusal>, IndexError> {
+    /// Why an event would not be recorded now; nothing where it would be, or is already.
+    fn missing(
+        &mut self,
+        verified: &Verified,
+        recorded_at: Timestamp,
+    ) -> Result<Result<Vec<Refusal>, AppendError>, IndexError> {
         let Reach { tree, previous, .. } = self.state.source().reach().clone();
         let event_id = verified.event.header.event_id;
         if let Some(SeenEvent { entry, .. }) = self.state.event_id(&event_id, recorded_at)? {
             let is_same = self.state.source().entry(entry)?.envelope.event() == verified.envelope.event();
             let refusal = (!is_same).then_some(Refusal::EventIdReused { event_id, entry });
-            return Ok(refusal.into_iter().collect());
+            return Ok(Ok(refusal.into_iter().collect()));
         }
         let bytes = entry_bytes(tree.size(), previous, recorded_at, verified);
         let submission = verified.at(tree.size(), recorded_at, Entry::leaf_hash(&bytes));
-        missing(&mut self.state, &submission)
+        let refusals = missing(&mut self.state, &submission)?;
+        if refusals.is_empty()
+            && let Err(error) = self.keys.check(&verified.event.body, true)
+        {
+            return Ok(Err(error));
+        }
+        Ok(Ok(refusals))
     }
 
     /// Judges the tickets in order, each on the state that those before it leave.
@@ -485,6 +529,7 @@ impl Writer {
             leaf_hashes: Vec::new(),
             changes: Vec::new(),
             fates: Vec::with_capacity(tickets.len()),
+            rotation: None,
         };
         let first_index = plan.tree.size();
         for ticket in tickets {
@@ -504,9 +549,15 @@ impl Writer {
         let leaf_hash = Entry::leaf_hash(&bytes);
         let changes = match apply(&mut self.state, &verified.at(index, plan.recorded_at, leaf_hash)) {
             Ok(changes) => changes,
-            Err(ApplyError::Refused(refusal)) => return Ok(Fate::Refused(refusal)),
+            Err(ApplyError::Refused(refusal)) => return Ok(Fate::Failed(AppendError::Refused(refusal))),
             Err(ApplyError::Source(error)) => return Err(error),
         };
+        if let Err(error) = self.keys.check(&verified.event.body, false) {
+            return Ok(Fate::Failed(error));
+        }
+        if let Body::LogKeyRotated(rotation) = &verified.event.body {
+            plan.rotation = Some((**rotation).clone());
+        }
         self.state.commit(changes.clone(), plan.recorded_at);
         plan.tree.push(leaf_hash);
         plan.previous = leaf_hash;
@@ -535,7 +586,8 @@ impl Writer {
         };
         Ok(match place {
             _ if !same => {
-                Fate::Refused(Refusal::EventIdReused { event_id: verified.event.header.event_id, entry })
+                let event_id = verified.event.header.event_id;
+                Fate::Failed(AppendError::Refused(Refusal::EventIdReused { event_id, entry }))
             }
             Some(place) => Fate::Repeats(place),
             None => Fate::Known(entry),
@@ -549,13 +601,18 @@ impl Writer {
         }
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let checkpoint = Checkpoint::new(self.origin.clone(), plan.tree.size(), plan.tree.root());
-        let note = sign_checkpoint(&checkpoint, &[self.log_key.as_signing_key()]).map_err(|e| text(&e))?;
+        let note =
+            sign_checkpoint(&checkpoint, &self.keys.signers(plan.rotation.as_ref())).map_err(|e| text(&e))?;
         let first_index = plan.tree.size() - plan.entries.len() as u64;
         let frame = encode_frame(first_index, &plan.entries, &note).map_err(|e| text(&e))?;
         // A crash before this line leaves nothing; inside it a torn or an unpublished whole frame.
         let location = self.log.append(&frame, first_index).map_err(|e| text(&e))?;
         // A crash here leaves a batch beyond `head`, which the next opening adopts.
         self.head.publish(plan.tree.size(), &note).map_err(|e| text(&e))?;
+        if plan.rotation.is_some() {
+            // A crash here leaves the key in force in the next one's file: the next opening finishes it.
+            self.finish_rotation();
+        }
         // From here on the batch is published. An index that cannot be written is merely behind.
         let view = FrameView::parse(&frame).expect("it was encoded just now");
         let reach = Reach {
@@ -574,6 +631,17 @@ impl Writer {
         }
         self.write_anchors(&note);
         Ok(note)
+    }
+
+    /// A rotation is published: its key signs from here on, and the files follow.
+    fn finish_rotation(&mut self) {
+        self.keys.rotate();
+        // The charter with the new key was committed to memory when the batch was planned: nothing is read.
+        if let Ok(Some(charter)) = self.state.charter() {
+            let (disk, files) = (self.disk.as_ref(), &self.keys.files);
+            let told = finish_rotation(disk, &self.dir, &self.origin, &charter, files);
+            self.warnings.extend(matches!(told, Warning::RotationUnfinished { .. }).then_some(told));
+        }
     }
 
     /// After the index failed under a batch that is published: one that is damaged is built anew, that batch
@@ -612,7 +680,7 @@ impl Writer {
         let mut outcome = |(ticket, fate): (&Ticket, &Fate)| match fate {
             Fate::Accepted(place) => Ok(receipt(ticket, *place, false)),
             Fate::Repeats(place) => Ok(receipt(ticket, *place, true)),
-            Fate::Refused(refusal) => refused(refusal.clone()),
+            Fate::Failed(error) => Err(error.clone()),
             Fate::Known(entry) => {
                 let first = self.recovering(|writer| writer.first_receipt(*entry));
                 first.map_err(|error| index_error(&error))
@@ -656,7 +724,7 @@ impl Writer {
         let reason = error.to_string();
         // sled writes by path, on dropping too: the old rows go before the new ones come.
         self.state.source_mut().close();
-        let rebuilt = Opened::rebuild_index(&self.dir, &self.log, &self.origin, &self.log_key)?;
+        let rebuilt = Opened::rebuild_index(&self.dir, &self.log, &self.origin)?;
         self.state = State::over(rebuilt);
         self.warnings.push(Warning::IndexRebuilt { reason });
         Ok(())

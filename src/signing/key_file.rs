@@ -355,10 +355,32 @@ pub fn write_private_key(
         KeyFormat::OpenSsh => openssh_text(key, comment, passphrase).map_err(|error| error.to_string()),
     }
     .map_err(|reason| KeyFileError::Encode { path: path.to_owned(), reason })?;
-    write_file(path, text.as_bytes(), existing).map_err(|error| match error.kind() {
+    write_file(path, text.as_bytes(), existing).map_err(|error| write_failed(path, error))
+}
+
+/// Copies a private key's file as it is, under its passphrase if it has one, to a new file with mode 0600.
+///
+/// # Errors
+/// [`KeyFileError`]: `Read`, `TooLarge`, `Exists`, `Write`.
+pub fn copy_private_key(from: &Path, to: &Path) -> Result<(), KeyFileError> {
+    let file = KeyFile::read(from)?;
+    write_file(to, file.text.as_bytes(), Existing::Keep).map_err(|error| write_failed(to, error))
+}
+
+/// Lets those whom `readers` names read a private key that was just written.
+///
+/// # Errors
+/// [`KeyFileError::Write`].
+pub fn share_private_key(path: &Path, readers: Readers) -> Result<(), KeyFileError> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(readers.mode()))
+        .map_err(|error| write_failed(path, error))
+}
+
+fn write_failed(path: &Path, error: io::Error) -> KeyFileError {
+    match error.kind() {
         io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
         _ => KeyFileError::Write { path: path.to_owned(), error },
-    })
+    }
 }
 
 /// A key file's text and mode, read from one open handle.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use rollbook::event::authority::RotationCause;
 use rollbook::ledger::config::Config;
 use rollbook::ledger::create::{found, found_on, prepare_on};
 use rollbook::signing::envelope::Envelope;
@@ -142,6 +143,27 @@ fn going_on_with_an_empty_file() -> Scenario {
     Scenario::over(&test, envelopes, open_and_append).rolling(100)
 }
 
+/// The log key is replaced, between two other events.
+fn rotating() -> Scenario {
+    rotating_because(RotationCause::Routine)
+}
+
+fn rotating_a_lost_key() -> Scenario {
+    rotating_because(RotationCause::Lost)
+}
+
+fn rotating_because(cause: RotationCause) -> Scenario {
+    fn work(stage: &Stage<'_>) {
+        let Ok(ledger) = stage.open() else { return };
+        stage.append(&ledger, &[0, 1, 2]);
+    }
+    let test = TestLedger::with_anchors(&["anchor"]);
+    test.store_next(Who::NextLogKey);
+    let rotation = test.rotation(Who::LogKey, Who::NextLogKey, cause);
+    let envelopes = vec![test.register("1"), rotation, test.register("2")];
+    Scenario::over(&test, envelopes, work).rotating()
+}
+
 /// Sweeps through `scenario`, which has at least these operations.
 fn sweep(name: &str, scenario: &Scenario, depth: Depth, expected: &[(Kind, usize)]) {
     let began = std::time::Instant::now();
@@ -168,7 +190,7 @@ fn sweep_all(work: &[Row], depth: Depth) {
 type Row = (&'static str, fn() -> Scenario, &'static [(Kind, usize)]);
 
 /// Each piece of work, with the operations that it is known to need at the least.
-const WORK: [Row; 8] = [
+const WORK: [Row; 10] = [
     (
         "founding",
         founding,
@@ -197,6 +219,8 @@ const WORK: [Row; 8] = [
     ),
     ("healing", healing, &[(Kind::Write, 5), (Kind::Rename, 2)]),
     ("an empty file", going_on_with_an_empty_file, &[(Kind::Write, 2), (Kind::Sync, 2)]),
+    ("rotating", rotating, &[(Kind::Write, 10), (Kind::Sync, 9), (Kind::Rename, 6), (Kind::SyncDir, 5)]),
+    ("rotating a lost key", rotating_a_lost_key, &[(Kind::Write, 10), (Kind::Rename, 6)]),
 ];
 
 #[test]
@@ -216,7 +240,12 @@ fn each_fault_of_adopting_and_cutting_is_survived() {
 
 #[test]
 fn each_fault_of_healing_is_survived() {
-    sweep_all(&WORK[6..], Depth::Some);
+    sweep_all(&WORK[6..8], Depth::Some);
+}
+
+#[test]
+fn each_fault_of_rotating_the_log_key_is_survived() {
+    sweep_all(&WORK[8..], Depth::Some);
 }
 
 #[test]

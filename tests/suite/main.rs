@@ -28,6 +28,7 @@ mod ledger_index;
 mod ledger_lock;
 mod ledger_readers;
 mod ledger_recovery;
+mod ledger_rotation;
 mod log_key_rotation;
 mod merkle_oracles;
 mod note_oracles;

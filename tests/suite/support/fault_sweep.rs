@@ -48,6 +48,8 @@ pub(crate) struct Scenario {
     ledger_id: Hash,
     now: Timestamp,
     roll_size: RollSize,
+    /// Whether the work rotates the log key.
+    rotates: bool,
     work: fn(&Stage<'_>),
     /// Whether the same work has the same operations each time.
     is_steady: bool,
@@ -86,6 +88,7 @@ impl Scenario {
             ledger_id: test.id(),
             now: test.now(),
             roll_size: RollSize::DEFAULT,
+            rotates: false,
             work,
             is_steady: true,
         }
@@ -113,6 +116,11 @@ impl Scenario {
         Self { roll_size: RollSize::new(bytes), ..self }
     }
 
+    /// Where the log key is rotated.
+    pub(crate) fn rotating(self) -> Self {
+        Self { rotates: true, ..self }
+    }
+
     /// With threads, whose batches are not the same each time.
     pub(crate) fn unsteady(self) -> Self {
         Self { is_steady: false, ..self }
@@ -127,7 +135,12 @@ impl Scenario {
             clock_trust: ClockTrust::Checked,
             ask_passphrase: &mut || Ok(None),
         };
-        Ledger::open_rolling_on(&disk, dir, self.roll_size, options).map_err(|error| error.to_string())
+        let opened = if self.rotates {
+            Ledger::open_for_rotation_on(&disk, dir, options, None)
+        } else {
+            Ledger::open_rolling_on(&disk, dir, self.roll_size, options)
+        };
+        opened.map_err(|error| error.to_string())
     }
 
     /// Tries everything; the first thing found to be wrong ends it.
@@ -192,15 +205,23 @@ impl Scenario {
             let path = root.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, bytes).unwrap();
-            if path.ends_with("log.pem") {
-                fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-            }
         }
+        close_keys(root);
         Stage {
             scenario: self,
             root: root.to_owned(),
             disk: CrashDisk::over(root, honesty),
             told: Mutex::new(Told::default()),
+        }
+    }
+}
+
+/// The log's private keys are their owner's alone, whatever wrote them.
+fn close_keys(root: &Path) {
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log.pem")) {
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         }
     }
 }
@@ -265,6 +286,18 @@ impl Stage<'_> {
         self.scenario.open_on(&self.dir(), self.disk())
     }
 
+    /// Opens the ledger as those do who rotate nothing.
+    fn open_for_events(&self) -> Result<Ledger, String> {
+        let options = OpenOptions {
+            lock_timeout: Duration::from_secs(10),
+            clock: Arc::new(Stopped(self.scenario.now)),
+            clock_trust: ClockTrust::Checked,
+            ask_passphrase: &mut || Ok(None),
+        };
+        let opened = Ledger::open_on(&self.disk(), &self.dir(), options);
+        opened.map_err(|error| format!("it does not open for events: {error}"))
+    }
+
     /// Appends the envelopes of these numbers together, and notes what each was told.
     pub(crate) fn append(&self, ledger: &Ledger, numbers: &[usize]) {
         let envelopes = numbers.iter().map(|number| self.scenario.envelopes[*number].clone()).collect();
@@ -294,6 +327,9 @@ impl Stage<'_> {
         if self.scenario.founding.is_some() && !told.founded {
             return self.judge_unfounded();
         }
+        if self.scenario.rotates {
+            drop(self.open_for_events()?);
+        }
         let ledger = self.open().map_err(|error| format!("it does not open again: {error}"))?;
         let entries = self.sound_entries()?;
         told.check(self.scenario, &entries)?;
@@ -308,6 +344,7 @@ impl Stage<'_> {
     /// After a power cut the index is gone, or it is any other than the log's.
     fn restart(&self, survival: Survival, number: usize) {
         self.disk.restart(survival);
+        close_keys(&self.root);
         let index = self.dir().join("index");
         if survival != Survival::Process && number.is_multiple_of(2) && index.exists() {
             fs::remove_dir_all(index).unwrap();

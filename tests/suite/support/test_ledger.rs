@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use rollbook::event::authority::{KeyGranted, LedgerCreated, NamedKey, Policy, Role, Scope};
+use rollbook::event::authority::{
+    KeyGranted, LedgerCreated, LogKeyRotated, NamedKey, Policy, Role, RotationCause, Scope,
+};
 use rollbook::event::body::{Body, Event};
 use rollbook::event::glob::Glob;
 use rollbook::event::header::{Basis, EXPIRY_DEFAULT_MS, EventId, FORMAT_VERSION, Header};
@@ -27,6 +29,7 @@ use rollbook::ledger::create::{found, prepare};
 use rollbook::ledger::opening::{OpenOptions, OpeningError};
 use rollbook::ledger::receipt::Receipt;
 use rollbook::ledger::writer::{ClockTrust, Ledger};
+use rollbook::lifecycle::rules::RULES_VERSION;
 use rollbook::log::reader::{LogReader, LoggedEntry, ReadError};
 use rollbook::merkle::tree::Frontier;
 use rollbook::note::checkpoint::open_checkpoint;
@@ -55,6 +58,8 @@ pub(crate) enum Who {
     Responder = 5,
     Evaluator = 6,
     LogKey = 9,
+    NextLogKey = 10,
+    ThirdLogKey = 11,
     Stranger = 66,
 }
 
@@ -265,9 +270,9 @@ impl TestLedger {
         Event { header, body: body.into() }
     }
 
-    /// Entry 0 under rules version 1, signed.
+    /// Entry 0 under the newest rules and a policy of schema 1, signed.
     pub(crate) fn founding(&self) -> Envelope {
-        self.founding_under(Policy { schema: 1, text: PolicyText::new(POLICY).unwrap() }, 1)
+        self.founding_under(Policy { schema: 1, text: PolicyText::new(POLICY).unwrap() }, RULES_VERSION)
     }
 
     fn founding_under(&self, policy: Policy, rules_version: u32) -> Envelope {
@@ -356,6 +361,30 @@ impl TestLedger {
             reason: None,
         };
         sign(&self.event(Who::Deployer, body), &[Who::Deployer])
+    }
+
+    /// The administrator replaces the log key.
+    pub(crate) fn rotation(&self, old: Who, new: Who, cause: RotationCause) -> Envelope {
+        let (old_key, new_key) = (old.secret().public_key(), new.secret().public_key());
+        let body = LogKeyRotated { old_key, new_key, cause, reason: Text::new("each spring").unwrap() };
+        sign(&self.event(Who::Admin, body), &[Who::Admin])
+    }
+
+    /// Puts the key that a rotation is to put in force where the ledger looks for it.
+    pub(crate) fn store_next(&self, who: Who) {
+        let file = self.beside("log.pem.next");
+        write_private_key(&file, &who.secret(), KeyFormat::Pkcs8, "", None, Existing::Keep).unwrap();
+    }
+
+    /// Opens the ledger to rotate its log key.
+    pub(crate) fn open_for_rotation(&self, fresh: Option<Who>) -> Result<Ledger, OpeningError> {
+        let options = OpenOptions {
+            lock_timeout: Duration::from_millis(100),
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            clock_trust: ClockTrust::Checked,
+            ask_passphrase: &mut || Ok(None),
+        };
+        Ledger::open_for_rotation(&self.dir(), options, fresh.map(Who::secret))
     }
 
     /// The registrar notes something on entry 0.
