@@ -16,6 +16,7 @@ use crate::cli::rights::follow_directory;
 use crate::ledger::opening::OpenOptions;
 use crate::ledger::writer::{ClockTrust, Ledger};
 use crate::log::reader::LogReader;
+use crate::signing::key_file::SecretKey;
 use crate::signing::signer::Signer;
 use crate::time::{Clock, SystemClock, Timestamp, parse_span_ms};
 
@@ -171,6 +172,18 @@ impl Context {
     /// It cannot be opened.
     pub fn writer_at(&self, dir: &Path) -> Result<Ledger, Failure> {
         let ledger = self.open_with(dir, |options| Ok(Ledger::open(dir, options)?))?;
+        self.tell(format_args!("ledger: {}, {} entries", dir.display(), ledger.size()));
+        self.warn_all(&ledger);
+        Ok(ledger)
+    }
+
+    /// The ledger, open to rotate its log key; `fresh` is the next key, where no file holds one yet.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn rotation_writer(&self, fresh: Option<SecretKey>) -> Result<Ledger, Failure> {
+        let dir = self.ledger_dir()?;
+        let ledger = self.open_with(dir, |options| Ok(Ledger::open_for_rotation(dir, options, fresh)?))?;
         self.tell(format_args!("ledger: {}, {} entries", dir.display(), ledger.size()));
         self.warn_all(&ledger);
         Ok(ledger)

@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::init::{found_ledger, read_log_key};
 use crate::cli::record::{append, print_would_be_accepted, try_one, write_file};
 use crate::cli::rights::follow_directory;
+use crate::cli::rotate::append_rotation;
 use crate::cli::status::people_of;
 use crate::cli::view::{Until, View};
 use crate::event::body::{Body, Event};
@@ -269,9 +270,13 @@ impl SubmitDraft {
             let log_key = read_log_key(context, dir)?;
             return found_ledger(context, dir, &log_key, &event, envelope);
         }
-        let ledger = context.writer()?;
+        let is_rotation = matches!(event.body, Body::LogKeyRotated(_));
+        let ledger = if is_rotation { context.rotation_writer(None)? } else { context.writer()? };
         if self.dry_run {
             return try_one(context, &ledger, &event, envelope);
+        }
+        if is_rotation {
+            return append_rotation(context, &ledger, &event, envelope);
         }
         append(context, &ledger, &event, envelope)
     }

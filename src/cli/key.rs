@@ -1,4 +1,4 @@
-//! `rollbook key`: new, show, list, grant, revoke.
+//! `rollbook key`: new, show, list, grant, revoke; `rotate-log` is [`crate::cli::rotate`]'s.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::describe;
 use crate::cli::failure::{Failure, KEY_PASSPHRASE};
 use crate::cli::record::{RecordArgs, exists_already, public_half, record};
+use crate::cli::rotate::RotateLogKey;
 use crate::cli::view::{Until, View};
 use crate::event::authority::{KeyGranted, KeyRevoked, Role, Scope};
 use crate::event::glob::Glob;
@@ -29,6 +30,7 @@ pub(crate) enum Key {
     List(ListKeys),
     Grant(GrantKey),
     Revoke(RevokeKey),
+    RotateLog(RotateLogKey),
 }
 
 impl Key {
@@ -43,6 +45,7 @@ impl Key {
             Self::List(command) => command.run(context),
             Self::Grant(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
+            Self::RotateLog(command) => command.run(context),
         }
     }
 }

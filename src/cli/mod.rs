@@ -34,6 +34,7 @@ pub mod register;
 pub mod retire;
 pub mod rights;
 pub mod rollback;
+pub mod rotate;
 pub mod show;
 pub mod status;
 pub mod verify;

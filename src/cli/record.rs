@@ -89,14 +89,22 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
     }
 }
 
-fn first_key(signers: &[Signer]) -> Result<PublicKey, Failure> {
+/// The key that proposes: the first one that signs.
+///
+/// # Errors
+/// Nobody signs.
+pub fn first_key(signers: &[Signer]) -> Result<PublicKey, Failure> {
     signers.first().map(Signer::public_key).ok_or_else(|| {
         Failure::usage("nobody signs: no key is given")
             .hint("say --key FILE, or set ROLLBOOK_KEY; make a key with `rollbook key new FILE`")
     })
 }
 
-fn draft_proposer(args: &RecordArgs, signers: &[Signer]) -> Result<PublicKey, Failure> {
+/// The key that proposes a draft.
+///
+/// # Errors
+/// Nobody signs, and no proposer is named; or the file holds no key.
+pub fn draft_proposer(args: &RecordArgs, signers: &[Signer]) -> Result<PublicKey, Failure> {
     match &args.proposer {
         Some(path) => Ok(public_half(path)?.key),
         None => first_key(signers).map_err(|failure| failure.hint("say --key FILE, or --proposer PUB")),
@@ -119,7 +127,11 @@ pub fn new_event_id(now: Timestamp) -> Result<EventId, Failure> {
     Ok(EventId::generate(now, random))
 }
 
-fn build(
+/// The event that `make` builds, or the one recorded under the same id built again.
+///
+/// # Errors
+/// What `make` ends in, or an option that cannot be understood.
+pub fn build(
     context: &Context,
     args: &RecordArgs,
     proposer: PublicKey,

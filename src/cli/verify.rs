@@ -19,7 +19,8 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, verify_di
 /// the next: that is what shows a history rewritten with the log's own key.
 ///
 /// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
-/// not be read; 4 sound, but no trust root was given; 5 written by a newer version.
+/// not be read; 4 sound, but no trust root was given, or nothing that you gave covers a log key that
+/// was replaced after it was lost or stolen; 5 written by a newer version.
 ///
 /// Example:
 ///   rollbook verify ./ledger --trust trust.toml --checkpoint checkpoint-2026-03.txt

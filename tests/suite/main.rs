@@ -8,6 +8,7 @@ mod cli_golden;
 mod cli_reading;
 mod cli_recovery;
 mod cli_refusals;
+mod cli_rotation;
 mod cli_settings;
 mod cli_signing;
 mod ed25519_vectors;
