@@ -245,14 +245,14 @@ impl<S: RowSource> Judge<'_, S> {
             Body::ChangeCompleted(body) => self.complete(body),
             Body::ModelRetired(body) => self.retire(body),
             Body::NoteAdded(body) => self.note(body),
+            Body::AttachmentRedacted(_) => self.redact_attachment(),
             Body::LedgerCreated(_) => refuse(Refusal::LedgerAlreadyCreated),
             Body::LogKeyRotated(_)
             | Body::ModelEvaluated(_)
             | Body::DriftDetected(_)
             | Body::IncidentDetected(_)
             | Body::IncidentResolved(_)
-            | Body::EntryRatified(_)
-            | Body::AttachmentRedacted(_) => refuse(Refusal::KindNotAccepted { kind: self.act.event.kind() }),
+            | Body::EntryRatified(_) => refuse(Refusal::KindNotAccepted { kind: self.act.event.kind() }),
         }
     }
 

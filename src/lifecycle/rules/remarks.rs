@@ -21,4 +21,11 @@ impl<S: RowSource> Judge<'_, S> {
         }
         Ok(Vec::new())
     }
+
+    /// Which attachments there are, and which are redacted, is no part of the state:
+    /// [`crate::lifecycle::attachments`] tells it from the entries.
+    pub(super) fn redact_attachment(&mut self) -> Outcome<Rows, S> {
+        self.signed_by_administrators()?;
+        Ok(Vec::new())
+    }
 }
