@@ -41,6 +41,9 @@ pub struct Verify {
     /// How many threads check; unless given, as many as there are cores
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Do not read the attachments, all of which are hashed otherwise: for a copy without attachments/
+    #[arg(long)]
+    pub no_attachments: bool,
 }
 
 impl Verify {
@@ -60,6 +63,7 @@ impl Verify {
             checkpoints: &checkpoints,
             strict: self.strict,
             threads: self.threads,
+            skip_attachments: self.no_attachments,
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
         let report = verify_dir(dir, &options, &progress::follow(&bar)).map_err(|error| match error {

@@ -10,11 +10,13 @@
 //! | `frames` | frames in order, and on behind damage |
 //! | `decode` | a group of frames to entries, leaf hashes, checked signatures: on all cores |
 //! | `replay` | chain, tree, times and rules, one entry after another |
+//! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`finding`] | everything that can be found, with its code and class |
 //! | [`report`] | the verdict, as JSON and as text |
 
 mod anchor;
+mod attachments;
 mod decode;
 pub mod finding;
 mod frames;

@@ -12,6 +12,7 @@ use crate::merkle::tree::Frontier;
 use crate::time::Timestamp;
 
 use super::anchor::Anchor;
+use super::attachments::Register;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
 
@@ -32,6 +33,8 @@ pub(super) struct Replay {
     rules: Rules,
     counts: Counts,
     newest_note: Option<Vec<u8>>,
+    /// None where nobody asks for attachments.
+    attachments: Option<Register>,
 }
 
 /// What was gone through.
@@ -53,6 +56,7 @@ pub(super) struct Replayed {
     pub(super) recorded_at: Option<Timestamp>,
     pub(super) rules_judged_up_to: u64,
     pub(super) counts: Counts,
+    pub(super) attachments: Option<Register>,
 }
 
 struct WrongRoots {
@@ -85,9 +89,15 @@ impl Replay {
             rules: Rules { state: State::default(), judged_up_to: 0, stopped: false },
             counts: Counts::default(),
             newest_note: None,
+            attachments: None,
         };
         replay.compare_anchors();
         replay
+    }
+
+    /// Keeps in mind which attachments lawful entries cite and redact.
+    pub(super) fn with_attachments(self) -> Self {
+        Self { attachments: Some(Register::default()), ..self }
     }
 
     /// Takes what is wrong with frames.
@@ -133,6 +143,7 @@ impl Replay {
             recorded_at: self.recorded_at,
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
+            attachments: self.attachments,
         }
     }
 
@@ -156,7 +167,10 @@ impl Replay {
             (Some(event), Some(place)) if in_place => {
                 let (recorded_at, event, signers) = (place.recorded_at, &event, signers.as_slice());
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers };
-                self.rules.judge(&submission, &mut self.findings);
+                let is_lawful = self.rules.judge(&submission, &mut self.findings);
+                if let Some(register) = self.attachments.as_mut().filter(|_| is_lawful) {
+                    register.take(index, event, &mut self.findings);
+                }
             }
             _ if in_place && unread == Some(Unread::NotAuthentic) => self.rules.skip(index),
             _ => self.rules.stopped = true,
@@ -211,14 +225,15 @@ impl Replay {
 }
 
 impl Rules {
-    /// Judges an authentic entry in its place.
-    fn judge(&mut self, submission: &Submission<'_>, findings: &mut Findings) {
+    /// Judges an authentic entry in its place. Says whether it is lawful, as far as can be judged.
+    fn judge(&mut self, submission: &Submission<'_>, findings: &mut Findings) -> bool {
         if self.stopped {
-            return;
+            return false;
         }
         let index = submission.index;
         let Ok((changes, refusal)) = replay(&mut self.state, submission);
         self.state.commit(changes, submission.recorded_at);
+        let is_lawful = refusal.is_none();
         if let Some(refusal) = refusal {
             // Without the ledger's beginning, or under rules of a later version, nothing can be judged.
             let founded = matches!(self.state.charter(), Ok::<_, Infallible>(Some(_)));
@@ -226,6 +241,7 @@ impl Rules {
             findings.add(Finding::Rule { index, refusal: Box::new(refusal) });
         }
         self.judged_up_to = index + u64::from(!self.stopped);
+        is_lawful
     }
 
     /// Passes over an entry whose authors' signatures are not valid: it changes nothing.

@@ -4,7 +4,8 @@
 //!    checkpoint beyond it, that much was published all the same.)
 //! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
 //!    signatures checked on all cores, those of the group before are replayed in order.
-//! 3. Trust root, `head` and earlier checkpoints are held against what was read.
+//! 3. Trust root, `head` and earlier checkpoints are held against what was read; then, in a directory, the
+//!    attachments' bytes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,22 +15,26 @@ use crate::log::trust_root::TrustRoot;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin};
 use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
+use crate::store::attachments::AttachmentError;
 use crate::store::batch_log::{BatchSource, StoreError};
 use crate::store::files::FileSource;
 use crate::store::frame::Frame;
 use crate::store::head::{Head, HeadError, HeadState, read_head};
 
 use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head};
+use super::attachments;
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
 use super::finding::{Finding, Findings};
 use super::frames::{Frames, Step};
-use super::replay::Replay;
-use super::report::{Anchored, Report, Verdict};
+use super::replay::{Replay, Replayed};
+use super::report::{Anchored, AttachmentCounts, Report, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
 /// thousand signatures, and little memory, of which two groups take their share.
 const GROUP_ENTRIES: u64 = 8_192;
 const GROUP_BYTES: usize = 8 << 20;
+/// How often a ledger is verified that publishes entries meanwhile, where an attachment is missing.
+const PASSES_MAX: usize = 3;
 
 /// What a verification is asked to hold against the log.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +47,8 @@ pub struct Options<'a> {
     pub strict: bool,
     /// How many threads check; none: as many as there are cores.
     pub threads: Option<usize>,
+    /// Whether the bytes beside the log are left alone: [`verify`] never looks at them.
+    pub skip_attachments: bool,
 }
 
 /// Called now and then, with entries done and entries in all (0 where that isn't known).
@@ -104,12 +111,15 @@ pub enum VerifyError {
     /// `head` could not be read.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// An attachment could not be read.
+    #[error(transparent)]
+    Attachment(#[from] AttachmentError),
     /// No threads could be started.
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
 }
 
-/// Verifies the ledger in the directory `dir`: its `head`, then its log.
+/// Verifies the ledger in the directory `dir`: its `head`, then its log, then its attachments.
 ///
 /// # Errors
 /// [`VerifyError`]; whatever is wrong with the ledger is in the report.
@@ -122,12 +132,27 @@ pub fn verify_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) ->
     if !may_be_there {
         return Err(VerifyError::NotALedger { path: dir.to_owned() });
     }
-    let published = match read_head(dir) {
-        Ok(state) => Published::Head(state),
-        Err(HeadError::Version(version)) => Published::Newer(version),
-        Err(error) => return Err(error.into()),
-    };
-    verify_published(&FileSource::new(&log_dir), published, options, progress)
+    let attachments = Some(dir).filter(|_| !options.skip_attachments);
+    let mut published = read_published(dir)?;
+    for _ in 1..PASSES_MAX {
+        let size = published.until();
+        let source = FileSource::new(&log_dir);
+        let report = verify_published(&source, published, attachments, options, progress)?;
+        published = read_published(dir)?;
+        // A ledger that goes on meanwhile removes bytes by entries that were not read.
+        if !report.finding_counts.contains_key("attachment.missing") || published.until() == size {
+            return Ok(report);
+        }
+    }
+    verify_published(&FileSource::new(&log_dir), published, attachments, options, progress)
+}
+
+fn read_published(dir: &Path) -> Result<Published, VerifyError> {
+    match read_head(dir) {
+        Ok(state) => Ok(Published::Head(state)),
+        Err(HeadError::Version(version)) => Ok(Published::Newer(version)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Verifies a log. `head` was read before `source` was opened.
@@ -140,12 +165,13 @@ pub fn verify(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Report, VerifyError> {
-    verify_published(source, Published::Head(head), options, progress)
+    verify_published(source, Published::Head(head), None, options, progress)
 }
 
 fn verify_published(
     source: &dyn BatchSource,
     published: Published,
+    attachments: Option<&Path>,
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Report, VerifyError> {
@@ -153,13 +179,15 @@ fn verify_published(
         .num_threads(options.threads.unwrap_or(0))
         .build()
         .map_err(|error| VerifyError::Threads(io::Error::other(error)))?;
-    pool.install(|| Verification { source, published, options, progress }.run())
+    pool.install(|| Verification { source, published, attachments, options, progress }.run())
 }
 
 /// A verification that is to be run.
 struct Verification<'a> {
     source: &'a dyn BatchSource,
     published: Published,
+    /// The ledger's directory, where its attachments are looked at.
+    attachments: Option<&'a Path>,
     options: &'a Options<'a>,
     progress: &'a Progress<'a>,
 }
@@ -193,6 +221,9 @@ impl Verification<'_> {
         let anchors = self.anchors(&expected, &mut findings);
         let head_size = self.published.head().map(Head::size);
         let mut replay = Replay::new(anchors, head_size, findings);
+        if self.attachments.is_some() {
+            replay = replay.with_attachments();
+        }
 
         let keys = KeyCache::default();
         let checks = SignatureChecks { keys: &keys, strict: self.options.strict };
@@ -218,7 +249,23 @@ impl Verification<'_> {
         }
         let size = frames.next_index();
         let goes_on = self.goes_on(&frames)?;
-        Ok(self.report(replay, &expected, founding.as_ref(), End { size, has_gap, goes_on }))
+        let mut replayed = replay.finish();
+        let attachments = self.check_attachments(size, &mut replayed)?;
+        let end = End { size, has_gap, goes_on, attachments };
+        Ok(self.report(replayed, &expected, founding.as_ref(), end))
+    }
+
+    /// Holds the bytes in `attachments/` against what lawful entries cite and redact.
+    fn check_attachments(
+        &self,
+        size: u64,
+        replayed: &mut Replayed,
+    ) -> Result<Option<AttachmentCounts>, VerifyError> {
+        let (Some(dir), Some(register)) = (self.attachments, replayed.attachments.take()) else {
+            return Ok(None);
+        };
+        let judged_to_the_end = replayed.rules_judged_up_to == size;
+        attachments::check(dir, &register, judged_to_the_end, &mut replayed.findings).map(Some)
     }
 
     /// What is published, and what earlier checkpoints prove to have been.
@@ -269,9 +316,14 @@ impl Verification<'_> {
         }
     }
 
-    fn report(&self, replay: Replay, expected: &Expected, founding: Option<&Founding>, end: End) -> Report {
-        let mut replayed = replay.finish();
-        let End { size, has_gap, goes_on } = end;
+    fn report(
+        &self,
+        mut replayed: Replayed,
+        expected: &Expected,
+        founding: Option<&Founding>,
+        end: End,
+    ) -> Report {
+        let End { size, has_gap, goes_on, attachments } = end;
         let log = ReadLog {
             size,
             has_gap,
@@ -306,6 +358,7 @@ impl Verification<'_> {
             signatures: replayed.counts.signatures,
             strict: self.options.strict,
             rules_judged_up_to: replayed.rules_judged_up_to,
+            attachments,
             checkpoints: replayed.anchors.into_iter().map(|anchor| anchor.report).collect(),
             findings,
             finding_counts,
@@ -320,6 +373,7 @@ struct End {
     has_gap: bool,
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
+    attachments: Option<AttachmentCounts>,
 }
 
 /// The next group of frames; none at the log's end.
