@@ -257,6 +257,8 @@ impl From<AppendError> for Failure {
                      records it once, or tells where it stands"
                 )),
             AppendError::Poisoned { .. } => Self::new(Exit::World, "poisoned", &error),
+            AppendError::Attachment { .. } => Self::new(Exit::World, "attachment", &error)
+                .hint("see who may write in the ledger's attachments/, and that its disk has room"),
             AppendError::Index { .. } => Self::new(Exit::World, "index", &error).hint(INDEX_ADVICE),
         }
     }

@@ -10,5 +10,6 @@ pub mod derived;
 pub mod opening;
 mod queue;
 pub mod receipt;
+mod redaction;
 pub mod upkeep;
 pub mod writer;

@@ -10,6 +10,7 @@
 //!    be over the very tree that its entries make.
 //! 5. Every anchor must hold a checkpoint of this log's past.
 //! 6. `head` is healed from the log, never the reverse; anchors that lie behind are brought up to it.
+//! 7. The bytes of attachments whose redaction stands in the log are removed, where that was cut short.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::index::rows::IndexError;
 use crate::ledger::config::{Config, ConfigError};
 use crate::ledger::derived::{Derived, Reach};
 use crate::ledger::receipt::Warning;
+use crate::ledger::redaction::Redactions;
 use crate::ledger::writer::{ClockTrust, INDEX_LAG_LEFT, Ledger, Writer, frame_of};
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{self, Submission};
@@ -316,6 +318,7 @@ impl Opened {
             warnings.push(Warning::Adopted { entries: end - size });
         }
         warnings.extend(catch_up(disk.as_ref(), anchors_behind, head.state()));
+        warnings.extend(Redactions::of(disk, dir).resume(&log, &derived));
         Ok(Self { disk: Arc::clone(disk), log, head, derived, origin, log_key, warnings })
     }
 

@@ -72,6 +72,12 @@ pub enum AppendError {
         /// What failed.
         reason: String,
     },
+    /// That an attachment is to be redacted could not be marked. Nothing was recorded.
+    #[error("the attachment cannot be redacted: {reason}")]
+    Attachment {
+        /// Why.
+        reason: String,
+    },
     /// The derived index could not be read or rebuilt. Nothing was written.
     #[error("the index cannot be used: {reason}")]
     Index {
@@ -102,6 +108,24 @@ pub enum Warning {
     TornTail {
         /// How many bytes.
         bytes: u64,
+    },
+    /// An attachment is redacted, and its bytes are still there.
+    #[error(
+        "the bytes of the redacted attachment {digest} were not removed: {reason}; the next opening tries again"
+    )]
+    NotRemoved {
+        /// The attachment's digest.
+        digest: Hash,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody could see whether a redaction was cut short.
+    #[error("whether a redaction was cut short cannot be seen in {}: {reason}; the next opening tries again", path.display())]
+    MarksUnread {
+        /// The directory of attachments.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// Whole signed batches lay beyond the published head, and were adopted.
     #[error("{entries} entries beyond the published head were adopted")]
