@@ -29,12 +29,9 @@ const PREFIX_DIGITS_MIN: usize = 6;
 
 /// List, get and redact attachments: files that belong to entries, kept beside the log.
 #[derive(Debug, Subcommand)]
-pub enum AttachmentCommand {
-    /// (see `ListAttachments`)
+pub(crate) enum AttachmentCommand {
     List(ListAttachments),
-    /// (see `GetAttachment`)
     Get(GetAttachment),
-    /// (see `RedactAttachment`)
     Redact(RedactAttachment),
 }
 
@@ -43,7 +40,7 @@ impl AttachmentCommand {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::List(command) => command.run(context),
             Self::Get(command) => command.run(context),

@@ -212,13 +212,16 @@ impl Attachments {
     /// [`AttachmentError::Io`].
     pub fn remove(&self, digest: &Hash) -> Result<bool, AttachmentError> {
         let path = self.path(digest);
-        match self.disk.remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        let was_there = match self.disk.remove_file(&path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(failed("remove", &path)(error)),
+        };
+        match self.disk.sync_dir(parent_of(&path)) {
+            // Whoever removed it may have been interrupted before the sync; or there never was a directory.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !was_there => Ok(false),
+            synced => synced.map(|()| was_there).map_err(failed("sync", parent_of(&path))),
         }
-        self.disk.sync_dir(parent_of(&path)).map_err(failed("sync", parent_of(&path)))?;
-        Ok(true)
     }
 
     /// Makes `dir`, and its name durable. The sync is not left out where `dir` is there already: whoever made it
