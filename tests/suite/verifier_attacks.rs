@@ -756,6 +756,8 @@ fn attacks_cover_every_finding() {
     let mut found: BTreeSet<&str> = ATTACKS.iter().flat_map(|attack| attack.finds).copied().collect();
     // What `head` as a file can be, the tests below show.
     found.extend(["head.torn", "head.slot_bad", "head.newer"]);
+    // What becomes of the files beside a log, tests/suite/attachments.rs shows.
+    found.extend(Finding::CODES.iter().filter(|code| code.starts_with("attachment.")));
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
