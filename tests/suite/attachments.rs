@@ -72,7 +72,7 @@ impl Audited {
         let _ = std::fs::remove_file(self.dir.path().join("head"));
         self.forge.write(self.dir.path());
         let trust = self.forge.trust();
-        verify_dir(self.dir.path(), &Options { trust: Some(&trust), ..options.clone() }, &|_, _| {}).unwrap()
+        verify_dir(self.dir.path(), &Options { trust: Some(&trust), ..*options }, &|_, _| {}).unwrap()
     }
 
     /// The codes of what is found, each with its entry; and the exit code.
@@ -342,7 +342,7 @@ fn what_is_attached_is_listed_shown_got_back_and_verified() {
         "entry": 1, "digest": digest, "size": 16, "private": false, "media_type": "application/json",
         "name": "report.json", "state": "present", "redacted_by": null,
     });
-    assert_eq!(listed(&desk, ""), [expected.clone()]);
+    assert_eq!(listed(&desk, ""), std::slice::from_ref(&expected));
     assert_eq!(listed(&desk, "--missing"), Vec::<Value>::new());
     assert_eq!(desk.done_json("show 1")["attachments"], serde_json::json!([expected]));
     let shown = desk.done("show 1");
@@ -456,7 +456,7 @@ fn bad_files_are_refused_and_nothing_is_stored() {
     let full = std::fs::File::create(desk.path("full.bin")).unwrap();
     full.set_len(64 << 20).unwrap();
     desk.write("new\nline.txt", "bytes");
-    let many: String = (0..33).map(|number| format!(" --attach {number}.txt")).collect();
+    let many = (0..33).map(|number| format!("--attach {number}.txt")).collect::<Vec<_>>().join(" ");
     let rows: &[(&str, i32, &[&str])] = &[
         ("--attach missing.txt", 2, &["cannot read missing.txt"]),
         ("--attach directory", 2, &["--attach directory: it is not a plain file", "hint: pack"]),
