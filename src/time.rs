@@ -109,6 +109,27 @@ pub fn parse_span_ms(text: &str) -> Result<i64, TimeError> {
     span_millis(span).ok_or_else(unreadable)
 }
 
+/// A span for people, as [`parse_span_ms`] reads it: `4m 32s`, `2d 6h`. Days are 24 hours; milliseconds are told
+/// of spans below a minute.
+#[must_use]
+pub fn span_text(span_ms: i64) -> String {
+    let units = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "m"), (SECOND_MS, "s"), (1, "ms")];
+    let mut left = span_ms.unsigned_abs();
+    let mut parts = Vec::new();
+    for (unit, name) in units {
+        let unit = unit.unsigned_abs();
+        let is_told = name != "ms" || span_ms.unsigned_abs() < MINUTE_MS.unsigned_abs();
+        if left >= unit && is_told {
+            parts.push(format!("{}{name}", left / unit));
+        }
+        left %= unit;
+    }
+    if parts.is_empty() {
+        parts.push("0s".to_owned());
+    }
+    format!("{}{}", if span_ms < 0 { "-" } else { "" }, parts.join(" "))
+}
+
 fn span_millis(span: jiff::Span) -> Option<i64> {
     let days_are_24_hours = jiff::SpanRelativeTo::days_are_24_hours();
     let total = span.total((jiff::Unit::Millisecond, days_are_24_hours)).ok()?;
@@ -170,6 +191,22 @@ impl Clock for SystemClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_told_as_they_are_read() {
+        for (ms, text) in [
+            (0, "0s"),
+            (250, "250ms"),
+            (1_500, "1s 500ms"),
+            (MINUTE_MS * 4 + SECOND_MS * 32 + 7, "4m 32s"),
+            (DAY_MS * 2 + HOUR_MS * 6, "2d 6h"),
+            (-HOUR_MS, "-1h"),
+        ] {
+            assert_eq!(span_text(ms), text);
+            let lost = if ms >= MINUTE_MS { ms % SECOND_MS } else { 0 };
+            assert_eq!(parse_span_ms(text), Ok(ms - lost), "{text}");
+        }
+    }
 
     #[test]
     fn rfc_3339_reads_and_prints() {

@@ -53,13 +53,15 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// Whatever else stands in the way, where all of it is known at once.
+    pub also: Vec<Failure>,
     /// Whether the answer was printed already.
     pub answered: bool,
 }
 
 impl Failure {
     fn new(exit: Exit, code: &'static str, message: &impl Display) -> Self {
-        Self { exit, code, message: message.to_string(), hint: None, answered: false }
+        Self { exit, code, message: message.to_string(), hint: None, also: Vec::new(), answered: false }
     }
 
     /// The command line or an input is wrong.
@@ -100,7 +102,7 @@ impl Failure {
     /// The answer was printed, and this is its exit code.
     #[must_use]
     pub fn answered(exit: Exit) -> Self {
-        Self { exit, code: "answered", message: String::new(), hint: None, answered: true }
+        Self { answered: true, ..Self::new(exit, "answered", &"") }
     }
 
     /// With what to do next.
@@ -110,12 +112,29 @@ impl Failure {
         self
     }
 
-    /// As one JSON object.
+    /// All refusals of one event as one failure; none where there is none.
+    #[must_use]
+    pub fn of_all(refusals: Vec<Refusal>) -> Option<Self> {
+        let mut refusals = refusals.into_iter().map(Self::from);
+        let mut first = refusals.next()?;
+        first.also = refusals.collect();
+        Some(first)
+    }
+
+    /// As one JSON object. `also` is there where more than one thing stands in the way.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let kind = if self.exit == Exit::No { "refused" } else { "error" };
-        let (code, exit) = (self.code, self.exit as u8);
-        json!({ kind: { "code": code, "exit": exit, "message": self.message, "hint": self.hint } })
+        let mut told = self.facts_json();
+        told["exit"] = json!(self.exit as u8);
+        if !self.also.is_empty() {
+            told["also"] = self.also.iter().map(Self::facts_json).collect();
+        }
+        json!({ kind: told })
+    }
+
+    fn facts_json(&self) -> serde_json::Value {
+        json!({ "code": self.code, "message": self.message, "hint": self.hint })
     }
 }
 
@@ -184,6 +203,41 @@ fn plain_advice(refusal: &Refusal) -> Option<&'static str> {
             "see what served with `rollbook log --env E --model M`"
         }
         R::ChangeSuperseded { .. } => "say --succeeded, or take the newest change back",
+        R::PolicyNeedsRules { .. } => "`rollbook policy set FILE` raises the rules with the policy",
+        R::BoundsEmpty { .. } => "let min= be at most max=",
+        R::OutcomeContradicted { .. } => "leave the outcome out: it is computed from metrics and bounds",
+        R::EvaluationsTooMany { .. } => {
+            "give suites and data sets lasting names, and put what changes into their versions"
+        }
+        R::ServedTooShort { .. } => "wait, or ask for less in the policy; see `rollbook status`",
+        R::EvaluationMissing { .. } | R::EvaluationStale { .. } => {
+            "evaluate it with `rollbook evaluate`; see `rollbook policy show`"
+        }
+        R::EvaluationFailed { .. } => {
+            "see what failed with `rollbook show`; a later pass by the same suite on the same data counts"
+        }
+        R::EvaluationUnbounded { .. } => "evaluate it again with bounds: --metric NAME=VALUE:max=N",
+        R::TagUnsigned => "tag the commit with `git tag -s`, and name it with --tag",
+        R::OwedTooMany { .. } => "see `rollbook status`; approvers ratify with `rollbook ratify INDEX`",
+        R::IncidentMissing { .. } => "open one with `rollbook incident open ID`, and say --incident ID",
+        R::IncidentNotOpen { .. } => "see `rollbook status`; open one with `rollbook incident open ID`",
+        R::IncidentElsewhere { .. } => "open it there as well: `rollbook incident open ID --env E`",
+        R::IncidentOpenAlready { .. } => "nothing is to do; see `rollbook status`",
+        R::IncidentPlacesTooMany { .. } => "open another incident",
+        R::IncidentEndsBefore { .. } => "give the time as it was",
+        R::SessionsNotDrained { .. } => {
+            "drain them, and say --session-state drained; in an emergency see --break-glass"
+        }
+        R::ValidationMissing { .. } => {
+            "evaluate it with `rollbook evaluate --kind shadow`, and cite that entry with --validation"
+        }
+        R::NothingToRatify { .. } => "see `rollbook status` for what is owed",
+        R::RatificationLate { .. } => {
+            "administrators accept it: `rollbook ratify INDEX --accept break_glass.not_ratified`"
+        }
+        R::FindingNotAcceptable { .. } => {
+            "see `rollbook verify`, and docs/auditing.md for what each code means"
+        }
         _ => return None,
     })
 }

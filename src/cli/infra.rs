@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::failure::Failure;
-use crate::event::infra::{GitId, GitTag, InfraCommit};
+use crate::event::infra::{GitId, GitObject, GitTag, InfraCommit, ObjectBytes};
 use crate::event::list::Ascending;
 use crate::event::text::Name;
+use crate::hash::Hash;
 use crate::linkage::git::{ResolvedCommit, Revision, remote_name, resolve, strip_credentials};
 
 /// The infra commit of a change.
@@ -71,7 +72,7 @@ pub fn infra_commit(
         commit: git_id(resolved.commit.id.as_bytes())?,
         tag: git_tag(&resolved)?,
         commit_object: None,
-        tag_object: None,
+        tag_object: tag_object(&resolved),
         manifests: Ascending::default(),
         path_proof: None,
     })
@@ -86,4 +87,11 @@ fn git_tag(resolved: &ResolvedCommit) -> Result<Option<GitTag>, Failure> {
     let Some(tag) = &resolved.tag else { return Ok(None) };
     let object = tag.object().map(|object| git_id(object.id.as_bytes())).transpose()?;
     Ok(Some(GitTag { name: Name::new(tag.name.clone())?, object }))
+}
+
+/// The tag as Git holds it and as it was signed, where there is one; of one too large to embed, its digest.
+fn tag_object(resolved: &ResolvedCommit) -> Option<GitObject> {
+    let bytes = &resolved.tag.as_ref()?.object()?.bytes;
+    let (sha256, size) = (Hash::of(bytes), bytes.len() as u64);
+    Some(GitObject { sha256, size, bytes: ObjectBytes::new(bytes.clone()) })
 }

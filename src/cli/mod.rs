@@ -21,6 +21,7 @@ pub mod describe;
 pub mod draft;
 pub mod failure;
 pub mod founding;
+pub mod gate;
 pub mod index;
 pub mod infra;
 pub mod init;
@@ -42,7 +43,7 @@ pub mod view;
 pub mod withdraw;
 
 /// The program's version, and that of the format it writes.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 1)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 2)");
 
 /// The signed, append-only audit ledger of model releases.
 ///
@@ -93,6 +94,7 @@ enum Command {
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
+    Gate(gate::Gate),
     #[command(subcommand)]
     Index(index::Index),
     #[command(subcommand)]
@@ -185,6 +187,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
+        Command::Gate(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
     }
@@ -220,10 +223,14 @@ fn report(failure: &Failure, json: bool) {
     }
     let red = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
     let word = if failure.exit == failure::Exit::No { "refused" } else { "error" };
-    let message = describe::visible(&failure.message);
-    let _ = writeln!(anstream::stderr(), "{red}{word}:{red:#} {message}");
-    if let Some(hint) = &failure.hint {
-        let _ = writeln!(anstream::stderr(), "  hint: {}", describe::visible(hint));
+    for (word, failure) in
+        std::iter::once((word, failure)).chain(failure.also.iter().map(|also| ("also", also)))
+    {
+        let message = describe::visible(&failure.message);
+        let _ = writeln!(anstream::stderr(), "{red}{word}:{red:#} {message}");
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(anstream::stderr(), "  hint: {}", describe::visible(hint));
+        }
     }
 }
 

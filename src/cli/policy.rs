@@ -13,7 +13,7 @@ use crate::cli::view::{Facts as _, Until, View};
 use crate::event::authority::{Policy as PolicyBody, PolicySet};
 use crate::event::body::Body;
 use crate::event::text::{PolicyText, Text};
-use crate::lifecycle::policy::{POLICY_SCHEMA, ReleasePolicy};
+use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::rules::RULES_VERSION;
 
 /// Show and set the release policy.
@@ -104,9 +104,9 @@ impl SetPolicy {
 /// It cannot be read, or makes no sense.
 pub fn read_policy(file: &std::path::Path) -> Result<PolicyBody, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| Failure::input(file, &error))?;
-    ReleasePolicy::parse(&text).map_err(|error| {
+    let read = ReleasePolicy::parse(&text).map_err(|error| {
         Failure::usage(format!("{}: {error}", file.display()))
             .hint("`rollbook policy show` prints the one in force, as an example")
     })?;
-    Ok(PolicyBody { schema: POLICY_SCHEMA, text: PolicyText::new(text)? })
+    Ok(PolicyBody { schema: read.schema(), text: PolicyText::new(text)? })
 }

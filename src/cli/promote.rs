@@ -9,8 +9,9 @@ use crate::cli::record::{RecordArgs, record};
 use crate::cli::view::Facts;
 use crate::event::body::Body;
 use crate::event::list::Ascending;
-use crate::event::release::{ModelPromoted, Serving, Strategy};
+use crate::event::release::{EVIDENCE_MAX, ModelPromoted, Serving, Strategy};
 use crate::event::text::{EnvironmentName, Name, Text};
+use crate::hash::Hash;
 use crate::lifecycle::refusal::Refusal;
 
 /// Record that a model version is to serve in an environment.
@@ -36,7 +37,7 @@ pub struct Promote {
     /// How traffic moves over: blue-green, canary, rolling or recreate
     #[arg(long)]
     pub strategy: Option<Strategy>,
-    /// An entry that speaks for the promotion; repeats
+    /// An entry that speaks for the promotion; repeats. Evaluations that the policy asks for are filled in
     #[arg(long, value_name = "INDEX")]
     pub evidence: Vec<u64>,
     /// A ticket elsewhere
@@ -59,17 +60,20 @@ impl Promote {
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let infra = self.repo.resolve()?;
-        let evidence = Ascending::sort(self.evidence.clone())?;
         record(context, &self.record, &mut |facts, earlier, _| {
-            let (from, policy_entry) = match earlier {
-                Some(Body::ModelPromoted(earlier)) => (earlier.from.clone(), earlier.policy_entry),
+            let digest = digest_of(facts, &self.model, &self.version)?;
+            let (from, policy_entry, evidence) = match earlier {
+                Some(Body::ModelPromoted(earlier)) => {
+                    (earlier.from.clone(), earlier.policy_entry, earlier.evidence.clone())
+                }
                 _ => (
                     serving(facts, &self.model, &self.env, self.expect_from.as_deref())?,
                     facts.charter()?.policy_entry,
+                    self.evidence(facts, digest)?,
                 ),
             };
             Ok(ModelPromoted {
-                digest: digest_of(facts, &self.model, &self.version)?,
+                digest,
                 model: self.model.clone(),
                 version: self.version.clone(),
                 environment: self.env.clone(),
@@ -77,12 +81,26 @@ impl Promote {
                 policy_entry,
                 infra: infra.clone(),
                 strategy: self.strategy,
-                evidence: evidence.clone(),
+                evidence,
                 ticket: self.ticket.clone(),
                 reason: self.reason.clone(),
             }
             .into())
         })
+    }
+
+    /// The entries named, and the newest evaluation of each kind that the policy asks for there, so that whoever reads
+    /// the promotion finds what it rests on.
+    fn evidence(&self, facts: &mut dyn Facts, digest: Hash) -> Result<Ascending<u64, EVIDENCE_MAX>, Failure> {
+        let policy = facts.policy()?;
+        let mut entries = self.evidence.clone();
+        for need in policy.promotion(&self.env, &self.model).evaluations {
+            let newest = facts.evaluations(digest, need.kind)?.unwrap_or_default();
+            entries.extend(newest.newest.iter().filter(|of| need.is_met_by(of)).map(|of| of.entry).max());
+        }
+        entries.sort_unstable();
+        entries.dedup();
+        Ok(Ascending::new(entries)?)
     }
 }
 
@@ -90,7 +108,7 @@ impl Promote {
 ///
 /// # Errors
 /// The version is not registered.
-pub fn digest_of(facts: &mut dyn Facts, model: &Name, version: &Name) -> Result<crate::hash::Hash, Failure> {
+pub fn digest_of(facts: &mut dyn Facts, model: &Name, version: &Name) -> Result<Hash, Failure> {
     let row = facts.version(model, version)?;
     let unknown = || Refusal::VersionUnknown { model: model.clone(), version: version.clone() };
     Ok(row.ok_or_else(unknown)?.digest)

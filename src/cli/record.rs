@@ -252,8 +252,10 @@ pub fn claimed_time(
 /// # Errors
 /// What appending it would end in.
 pub fn try_one(context: &Context, ledger: &Ledger, event: &Event, envelope: Envelope) -> Result<(), Failure> {
-    ledger.try_append(envelope)?;
-    print_would_be_accepted(context, event)
+    match Failure::of_all(ledger.missing(envelope)?) {
+        None => print_would_be_accepted(context, event),
+        Some(failure) => Err(failure),
+    }
 }
 
 /// Prints that an event would be accepted.

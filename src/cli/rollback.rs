@@ -49,6 +49,10 @@ pub struct Rollback {
     /// What became of sessions in flight: preserved, drained, lost or none
     #[arg(long, value_name = "S")]
     pub session_state: Option<SessionState>,
+    /// Act alone and at once, where the policy lets you: approvals and validation are waived, and an approver
+    /// has to ratify it within the policy's window
+    #[arg(long)]
+    pub break_glass: bool,
     /// A ticket elsewhere
     #[arg(long, value_name = "T")]
     pub ticket: Option<Name>,
@@ -93,7 +97,7 @@ impl Rollback {
                 started_at,
                 validation: validation.clone(),
                 session_state: self.session_state,
-                break_glass: false,
+                break_glass: self.break_glass,
                 ticket: self.ticket.clone(),
             }
             .into())

@@ -1,5 +1,7 @@
 //! `rollbook status`.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::json;
 
@@ -11,10 +13,12 @@ use crate::event::body::Body;
 use crate::event::infra::InfraCommit;
 use crate::event::release::{ChangeOutcome, Serving};
 use crate::event::text::{EnvironmentName, Name};
-use crate::lifecycle::state::{Row, RowKey, Slot};
+use crate::lifecycle::state::{IncidentPlace, OwedRatification, Row, RowKey, Slot};
 use crate::log::reader::LoggedEntry;
+use crate::time::Timestamp;
 
-/// Show what serves where: since when, by whom, from which commit, and whether it was completed.
+/// Show what serves where: since when, by whom, from which commit, and whether it was completed; which
+/// incidents are open; and which break-glass rollbacks are owed a ratification.
 ///
 /// Example:
 ///   rollbook status --env production
@@ -56,11 +60,74 @@ impl Status {
         let lines = slots
             .into_iter()
             .map(|(environment, model, slot)| describe_slot(&view, &people, environment, model, slot));
-        let lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
+        let mut lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
+        lines.extend(self.incidents(&view));
+        lines.extend(self.owed(&view, context.now()));
         if context.json() {
             return lines.iter().try_for_each(|line| context.print_json(&line.json));
         }
         aligned(lines.into_iter().map(|line| line.cells)).iter().try_for_each(|line| context.print(line))
+    }
+
+    fn shows(&self, environment: &EnvironmentName, model: Option<&Name>) -> bool {
+        self.env.as_ref().is_none_or(|env| env == environment)
+            && self.model.as_ref().is_none_or(|wanted| model.is_none_or(|model| wanted == model))
+    }
+
+    /// Incidents that are open, by id.
+    fn incidents(&self, view: &View) -> Vec<Line> {
+        let mut open: Vec<(&Name, &IncidentPlace)> = view
+            .state
+            .rows()
+            .filter_map(|(key, row)| match (key, row) {
+                (RowKey::Incident(id), Row::Incident(incident)) => Some((id, incident)),
+                _ => None,
+            })
+            .flat_map(|(id, incident)| incident.places.iter().map(move |place| (id, place)))
+            .filter(|(_, place)| self.shows(&place.environment, place.model.as_ref()))
+            .collect();
+        open.sort_by_key(|(id, place)| (*id, place.entry));
+        let line = |(id, place): (&Name, &IncidentPlace)| {
+            let IncidentPlace { entry, environment, model, recorded_at, detected_at } = place;
+            let cells = vec![
+                environment.to_string(),
+                model.as_ref().map_or_else(|| "any model".to_owned(), ToString::to_string),
+                format!("incident {id} is open"),
+                format!("since {}", describe::seconds(*recorded_at)),
+                format!("entry {entry}"),
+            ];
+            let json = json!({ "incident": {
+                "id": id, "environment": environment, "model": model, "entry": entry,
+                "recorded_at": recorded_at, "detected_at": detected_at,
+            } });
+            Line { cells, json }
+        };
+        open.into_iter().map(line).collect()
+    }
+
+    /// Break-glass rollbacks that nobody has stood behind, with what is still possible `now`.
+    fn owed(&self, view: &View, now: Timestamp) -> Vec<Line> {
+        let owed = view.state.rows().find_map(|(_, row)| match row {
+            Row::Owed(owed) => Some(Arc::clone(owed)),
+            _ => None,
+        });
+        let rollbacks = owed.iter().flat_map(|owed| &owed.rollbacks);
+        let line = |owed: &OwedRatification| {
+            let OwedRatification { entry, model, environment, person, due, lapsed } = owed;
+            let overdue = *lapsed || *due < now;
+            let what = if overdue {
+                format!("OVERDUE: nobody ratified entry {entry} by {}", describe::seconds(*due))
+            } else {
+                format!("owed: `rollbook ratify {entry}` by {}", describe::seconds(*due))
+            };
+            let cells = vec![environment.to_string(), model.to_string(), what, format!("broken by {person}")];
+            let json = json!({ "owed": {
+                "entry": entry, "model": model, "environment": environment, "person": person, "due": due,
+                "overdue": overdue,
+            } });
+            Line { cells, json }
+        };
+        rollbacks.filter(|owed| self.shows(&owed.environment, Some(&owed.model))).map(line).collect()
     }
 }
 

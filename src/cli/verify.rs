@@ -1,6 +1,6 @@
 //! `rollbook verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::progress;
 use crate::log::trust_root::TrustRoot;
 use crate::verifier::report::render;
-use crate::verifier::verify::{EarlierCheckpoint, Options, verify_dir};
+use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, verify_dir};
 
 /// Replay a ledger and say whether it can be believed.
 ///
@@ -56,7 +56,7 @@ impl Verify {
             Some(dir) => dir,
             None => context.ledger_dir()?,
         };
-        let trust = self.trust.as_deref().map(TrustRoot::read).transpose().map_err(Failure::usage)?;
+        let trust = self.trust.as_deref().map(read_trust).transpose()?;
         let checkpoints = self.checkpoint.iter().map(read_checkpoint).collect::<Result<Vec<_>, _>>()?;
         let options = Options {
             trust: trust.as_ref(),
@@ -66,10 +66,7 @@ impl Verify {
             skip_attachments: self.no_attachments,
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
-        let report = verify_dir(dir, &options, &progress::follow(&bar)).map_err(|error| match error {
-            crate::verifier::verify::VerifyError::NotALedger { .. } => Failure::usage(error),
-            error => Failure::world(error),
-        })?;
+        let report = verify_dir(dir, &options, &progress::follow(&bar)).map_err(unverified)?;
         bar.finish_and_clear();
         if context.json() {
             context.print_json(&report)?;
@@ -83,6 +80,22 @@ impl Verify {
             4 => Err(Failure::answered(Exit::NotAnchored)),
             _ => Err(Failure::answered(Exit::CannotTell)),
         }
+    }
+}
+
+/// Reads a trust root.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read_trust(path: &Path) -> Result<TrustRoot, Failure> {
+    TrustRoot::read(path).map_err(Failure::usage)
+}
+
+/// Why a ledger could not be verified at all.
+pub fn unverified(error: VerifyError) -> Failure {
+    match error {
+        VerifyError::NotALedger { .. } => Failure::usage(error),
+        error => Failure::world(error),
     }
 }
 

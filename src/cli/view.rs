@@ -4,10 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::cli::failure::Failure;
+use crate::event::model::EvaluationKind;
 use crate::event::text::{EnvironmentName, Name};
+use crate::hash::Hash;
 use crate::ledger::writer::Ledger;
+use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::rules::{Submission, replay};
-use crate::lifecycle::state::{Charter, NoSource, Slot, State, VersionRow};
+use crate::lifecycle::state::{Charter, Evaluations, NoSource, Slot, State, VersionRow};
 use crate::log::reader::{LogReader, LoggedEntry};
 use crate::time::Timestamp;
 
@@ -99,6 +102,14 @@ pub trait Facts {
     fn version(&mut self, model: &Name, version: &Name) -> Result<Option<Arc<VersionRow>>, Failure>;
     /// What serves.
     fn slot(&mut self, model: &Name, environment: &EnvironmentName) -> Result<Option<Arc<Slot>>, Failure>;
+    /// The newest evaluations of a digest, of one kind.
+    fn evaluations(
+        &mut self,
+        digest: Hash,
+        kind: EvaluationKind,
+    ) -> Result<Option<Arc<Evaluations>>, Failure>;
+    /// The policy in force.
+    fn policy(&mut self) -> Result<Arc<ReleasePolicy>, Failure>;
 }
 
 impl Facts for &Ledger {
@@ -112,6 +123,18 @@ impl Facts for &Ledger {
 
     fn slot(&mut self, model: &Name, environment: &EnvironmentName) -> Result<Option<Arc<Slot>>, Failure> {
         Ok(Ledger::slot(self, model, environment)?)
+    }
+
+    fn evaluations(
+        &mut self,
+        digest: Hash,
+        kind: EvaluationKind,
+    ) -> Result<Option<Arc<Evaluations>>, Failure> {
+        Ok(Ledger::evaluations(self, digest, kind)?)
+    }
+
+    fn policy(&mut self) -> Result<Arc<ReleasePolicy>, Failure> {
+        Ok(Ledger::policy(self)?)
     }
 }
 
@@ -131,5 +154,19 @@ impl Facts for View {
     fn slot(&mut self, model: &Name, environment: &EnvironmentName) -> Result<Option<Arc<Slot>>, Failure> {
         let Ok(slot) = self.state.slot(model, environment);
         Ok(slot)
+    }
+
+    fn evaluations(
+        &mut self,
+        digest: Hash,
+        kind: EvaluationKind,
+    ) -> Result<Option<Arc<Evaluations>>, Failure> {
+        let Ok(row) = self.state.evaluations(digest, kind);
+        Ok(row)
+    }
+
+    fn policy(&mut self) -> Result<Arc<ReleasePolicy>, Failure> {
+        let Ok(policy) = self.state.policy();
+        policy.ok_or_else(|| Failure::world("the policy in force cannot be read: run `rollbook verify`"))
     }
 }

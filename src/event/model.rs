@@ -207,6 +207,26 @@ pub struct Metric {
     pub max: Option<Finite>,
 }
 
+impl Metric {
+    /// Whether it was held against any bound.
+    #[must_use]
+    pub const fn is_bounded(&self) -> bool {
+        self.min.is_some() || self.max.is_some()
+    }
+
+    /// Whether it lies within its bounds, both included; one without bounds does.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.min.is_none_or(|min| min <= self.value) && self.max.is_none_or(|max| self.value <= max)
+    }
+}
+
+/// What metrics and bounds come to: passed where every bounded metric lies within its bounds.
+#[must_use]
+pub fn outcome_of(metrics: &[Metric]) -> EvaluationOutcome {
+    if metrics.iter().all(Metric::holds) { EvaluationOutcome::Passed } else { EvaluationOutcome::Failed }
+}
+
 impl Ranked for Metric {
     type Rank = Name;
 

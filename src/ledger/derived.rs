@@ -14,12 +14,16 @@ use crate::codec;
 use crate::event::authority::Role;
 use crate::event::body::{Body, Event};
 use crate::event::header::EventId;
+use crate::event::model::{EvaluationKind, EvaluationOutcome, Metric};
 use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::index::ids::{Ids, Manifest, Use};
 use crate::index::offsets::{EntryLocation, Offsets};
 use crate::index::rows::{IndexError, RowChange, Rows, remove_index};
-use crate::lifecycle::state::{Changes, Charter, Grant, Holder, Row, RowKey, RowSource, SeenEvent, Slot};
+use crate::lifecycle::state::{
+    Changes, Charter, Evaluations, Grant, Holder, IncidentPlace, NewestEvaluation, OpenChange, OpenIncident,
+    Owed, Row, RowKey, RowSource, SeenEvent, Slot,
+};
 use crate::log::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::log::reader::{INDEX_DIR, LOG_DIR};
 use crate::merkle::tree::Frontier;
@@ -29,7 +33,7 @@ use crate::store::files::FileSource;
 use crate::time::{DAY_MS, Timestamp};
 
 /// The version of the rows' layout; another one is rebuilt.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 /// Not below [`ROW_PREFIX`].
 const REACH_KEY: &[u8] = b"how far";
 const ROW_PREFIX: u8 = b'r';
@@ -349,12 +353,82 @@ impl Derived {
                 matches!(self.event(row.entry)?.1.body, Body::ModelPromoted(body)
                     if body.environment == *environment && body.digest == *digest)
             }
-            (RowKey::Change(entry), Row::Change(row)) => self.event(*entry).map(|(_, event)| {
-                place_of(&event.body) == Some((row.model.as_str(), row.environment.as_str()))
-            })?,
+            (RowKey::Change(entry), Row::Change(row)) => self.check_change(*entry, row)?,
+            (RowKey::Evaluations(digest, kind), Row::Evaluations(row)) => {
+                self.check_evaluations(*digest, *kind, row)?
+            }
+            (RowKey::Incident(incident), Row::Incident(row)) => self.check_incident(incident, row)?,
+            (RowKey::Owed, Row::Owed(row)) => self.check_owed(row)?,
             _ => false,
         };
         if agrees { Ok(()) } else { Err(damaged(format!("{key:?} is not what the log says"))) }
+    }
+
+    fn check_change(&self, entry: u64, row: &OpenChange) -> Result<bool, IndexError> {
+        let (_, event) = self.event(entry)?;
+        if place_of(&event.body) != Some((row.model.as_str(), row.environment.as_str())) {
+            return Ok(false);
+        }
+        let Some(recovery) = &row.recovery else { return Ok(true) };
+        let (detected, event) = self.event(recovery.detected_entry)?;
+        Ok(matches!(event.body, Body::IncidentDetected(body)
+            if body.incident == recovery.incident
+                && detected.recorded_at == recovery.detected_recorded
+                && body.detected_at == recovery.detected_claimed))
+    }
+
+    fn check_evaluations(
+        &self,
+        digest: Hash,
+        kind: EvaluationKind,
+        row: &Evaluations,
+    ) -> Result<bool, IndexError> {
+        for of in &row.newest {
+            let (entry, event) = self.event(of.entry)?;
+            let Body::ModelEvaluated(body) = event.body else { return Ok(false) };
+            let told = NewestEvaluation {
+                entry: of.entry,
+                recorded_at: entry.recorded_at,
+                suite: body.suite.clone(),
+                dataset: body.dataset.name.clone(),
+                passed: body.outcome == EvaluationOutcome::Passed,
+                bounded: body.metrics.iter().any(Metric::is_bounded),
+            };
+            if (body.digest, body.kind) != (digest, kind) || told != *of {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_incident(&self, incident: &Name, row: &OpenIncident) -> Result<bool, IndexError> {
+        for place in &row.places {
+            let (entry, event) = self.event(place.entry)?;
+            let Body::IncidentDetected(body) = event.body else { return Ok(false) };
+            let told = IncidentPlace {
+                entry: place.entry,
+                environment: body.environment.clone(),
+                model: body.model.clone(),
+                recorded_at: entry.recorded_at,
+                detected_at: body.detected_at,
+            };
+            if body.incident != *incident || told != *place {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_owed(&self, row: &Owed) -> Result<bool, IndexError> {
+        for owed in &row.rollbacks {
+            let (_, event) = self.event(owed.entry)?;
+            let place = Some((owed.model.as_str(), owed.environment.as_str()));
+            let breaks_glass = matches!(&event.body, Body::ModelRolledBack(body) if body.break_glass);
+            if !breaks_glass || place_of(&event.body) != place {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn check_charter(&self, charter: &Charter) -> Result<bool, IndexError> {
@@ -493,6 +567,9 @@ fn encode_row(row: &Row) -> Vec<u8> {
         Row::Slot(row) => codec::encode(&**row),
         Row::Served(row) => codec::encode(&**row),
         Row::Change(row) => codec::encode(&**row),
+        Row::Evaluations(row) => codec::encode(&**row),
+        Row::Incident(row) => codec::encode(&**row),
+        Row::Owed(row) => codec::encode(&**row),
     }
 }
 
@@ -505,5 +582,8 @@ fn decode_row(key: &RowKey, bytes: &[u8]) -> Result<Row, codec::CodecError> {
         RowKey::Slot(..) => Row::Slot(Arc::new(codec::decode(bytes)?)),
         RowKey::Served(..) => Row::Served(Arc::new(codec::decode(bytes)?)),
         RowKey::Change(_) => Row::Change(Arc::new(codec::decode(bytes)?)),
+        RowKey::Evaluations(..) => Row::Evaluations(Arc::new(codec::decode(bytes)?)),
+        RowKey::Incident(_) => Row::Incident(Arc::new(codec::decode(bytes)?)),
+        RowKey::Owed => Row::Owed(Arc::new(codec::decode(bytes)?)),
     })
 }

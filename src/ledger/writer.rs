@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::event::body::Event;
 use crate::event::header::EventId;
+use crate::event::model::EvaluationKind;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::index::rows::IndexError;
@@ -22,8 +23,8 @@ use crate::ledger::receipt::{AppendError, Receipt, Warning};
 use crate::ledger::redaction::{Mark, Redactions};
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::rules::{ApplyError, Submission, apply};
-use crate::lifecycle::state::{Changes, Charter, Holder, SeenEvent, Slot, State, VersionRow};
+use crate::lifecycle::rules::{ApplyError, Submission, apply, missing};
+use crate::lifecycle::state::{Changes, Charter, Evaluations, Holder, SeenEvent, Slot, State, VersionRow};
 use crate::log::entry::Entry;
 use crate::merkle::tree::Frontier;
 use crate::note::checkpoint::{Checkpoint, Origin, sign_checkpoint};
@@ -251,12 +252,21 @@ impl Ledger {
     /// # Errors
     /// [`AppendError`], but never an unknown outcome.
     pub fn try_append(&self, envelope: Envelope) -> Result<(), AppendError> {
+        self.missing(envelope)?.into_iter().next().map_or(Ok(()), refused)
+    }
+
+    /// Everything that stands in the way of an event now, as far as the rules can tell it at once; nothing where it
+    /// would be recorded. Records nothing.
+    ///
+    /// # Errors
+    /// [`AppendError`], but neither a refusal nor an unknown outcome.
+    pub fn missing(&self, envelope: Envelope) -> Result<Vec<Refusal>, AppendError> {
         let verified = Verified::new(envelope, &self.keys)?;
         let mut writer = lock(&self.writer);
         writer.check_sound()?;
         let recorded_at = writer.time()?;
-        let tried = writer.recovering(|writer| writer.try_one(&verified, recorded_at));
-        tried.map_err(|error| index_error(&error))?.map_or(Ok(()), refused)
+        let missing = writer.recovering(|writer| writer.missing(&verified, recorded_at));
+        missing.map_err(|error| index_error(&error))
     }
 
     /// The event that used `id` and could still come again at `now`.
@@ -340,6 +350,18 @@ impl Ledger {
     /// [`AppendError::Index`] and [`AppendError::Poisoned`].
     pub fn version(&self, model: &Name, version: &Name) -> Result<Option<Arc<VersionRow>>, AppendError> {
         self.read(|state| state.version(model, version))
+    }
+
+    /// The newest evaluations of a digest, of one kind.
+    ///
+    /// # Errors
+    /// [`AppendError::Index`] and [`AppendError::Poisoned`].
+    pub fn evaluations(
+        &self,
+        digest: Hash,
+        kind: EvaluationKind,
+    ) -> Result<Option<Arc<Evaluations>>, AppendError> {
+        self.read(|state| state.evaluations(digest, kind))
     }
 
     /// What serves of a model in an environment.
@@ -469,25 +491,18 @@ impl Writer {
         }
     }
 
-    /// Why an event would be refused now; none where it would be recorded, or is already.
-    fn try_one(
-        &mut self,
-        verified: &Verified,
-        recorded_at: Timestamp,
-    ) -> Result<Option<Refusal>, IndexError> {
+    /// Why an event would be refused now; nothing where it would be recorded, or is already.
+    fn missing(&mut self, verified: &Verified, recorded_at: Timestamp) -> Result<Vec<Refusal>, IndexError> {
         let Reach { tree, previous, .. } = self.state.source().reach().clone();
         let event_id = verified.event.header.event_id;
         if let Some(SeenEvent { entry, .. }) = self.state.event_id(&event_id, recorded_at)? {
             let is_same = self.state.source().entry(entry)?.envelope.event() == verified.envelope.event();
-            return Ok((!is_same).then_some(Refusal::EventIdReused { event_id, entry }));
+            let refusal = (!is_same).then_some(Refusal::EventIdReused { event_id, entry });
+            return Ok(refusal.into_iter().collect());
         }
         let bytes = entry_bytes(tree.size(), previous, recorded_at, verified);
         let submission = verified.at(tree.size(), recorded_at, Entry::leaf_hash(&bytes));
-        match apply(&mut self.state, &submission) {
-            Ok(_) => Ok(None),
-            Err(ApplyError::Refused(refusal)) => Ok(Some(refusal)),
-            Err(ApplyError::Source(error)) => Err(error),
-        }
+        missing(&mut self.state, &submission)
     }
 
     /// Judges the tickets in order, each on the state that those before it leave.

@@ -15,9 +15,9 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy)]
 pub struct Need<'a> {
     /// The proposer holds one of these.
-    pub proposer: &'static [Role],
-    /// Everyone else holds this.
-    pub others: Role,
+    pub proposer: &'a [Role],
+    /// Everyone else holds one of these.
+    pub others: &'a [Role],
     /// Where it happens.
     pub place: Place<'a>,
     /// How many people, the proposer counted.
@@ -55,7 +55,7 @@ pub struct Signers<'a> {
     pub at: Timestamp,
 }
 
-/// Judges the signers of an event against what its act needs.
+/// Judges the signers of an event against what its act needs. Gives the people, the proposer first.
 ///
 /// # Errors
 /// The first [`Refusal`], the proposer judged before the others; or the source's error.
@@ -63,14 +63,14 @@ pub fn judge<S: RowSource>(
     state: &mut State<S>,
     signers: Signers<'_>,
     need: &Need<'_>,
-) -> Result<(), ApplyError<S::Error>> {
+) -> Result<Vec<Name>, ApplyError<S::Error>> {
     if !signers.keys.contains(signers.proposer) {
         return refuse(Refusal::ProposerNotSigned { key: *signers.proposer });
     }
     let proposer = judge_one(state, signers.proposer, signers.at, need.proposer, need.place)?;
     let mut people = vec![proposer];
     for key in signers.keys.iter().filter(|key| *key != signers.proposer) {
-        let person = judge_one(state, key, signers.at, std::slice::from_ref(&need.others), need.place)?;
+        let person = judge_one(state, key, signers.at, need.others, need.place)?;
         if person == people[0] {
             return refuse(Refusal::ApproverIsProposer { person });
         }
@@ -83,7 +83,7 @@ pub fn judge<S: RowSource>(
     if actual < need.people {
         return refuse(Refusal::ApprovalsMissing { needed: need.people, actual });
     }
-    Ok(())
+    Ok(people)
 }
 
 /// Judges one signer; gives the person.

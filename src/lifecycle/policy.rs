@@ -1,33 +1,51 @@
-//! The release policy: which environments exist, in which order a digest must have served them,
-//! and how many signers each act needs (docs/lifecycle.md, "Policy").
+//! The release policy: which environments exist, and what each act in them needs, i.e. people,
+//! order, evidence (docs/policy.md).
+//!
+//! A policy is TOML under one of two schemas; both are read into one [`ReleasePolicy`]. Its keys lie in layers: what a model's block says goes before what its
+//! environment says, that before the top level, that before the default.
+
+use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 
-use crate::event::authority::Policy;
-use crate::event::text::{EnvironmentName, PolicyText};
+use crate::event::authority::{Policy, Role};
+use crate::event::glob::Glob;
+use crate::event::model::EvaluationKind;
+use crate::event::text::{EnvironmentName, Name, PolicyText};
+use crate::lifecycle::policy::section::Fault;
+use crate::time::MINUTE_MS;
 use crate::words::words;
 
-/// The schema of policy texts that this program reads.
-pub const POLICY_SCHEMA: u32 = 1;
-/// The most signers that an act can need: an envelope bears 16 signatures.
-const SIGNERS_MAX: u32 = 16;
+mod schema_1;
+mod schema_2;
+pub mod section;
+
+/// The schema of policy texts that this program writes. It reads those before it, too.
+pub const POLICY_SCHEMA: u32 = 2;
+/// The most people that an act can need: an envelope bears 16 signatures.
+const PEOPLE_MAX: u32 = 16;
+/// How fast a rollback is, unless the policy says otherwise.
+const TARGET_MS: i64 = 5 * MINUTE_MS;
+/// Who approves, unless the policy says otherwise.
+const APPROVERS: &[Role] = &[Role::Approver];
 
 /// Why a text is no release policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Written for a later schema.
-    #[error("the policy has schema {schema}; this program reads schema {POLICY_SCHEMA}: upgrade it")]
+    #[error("the policy has schema {schema}; this program reads schemas 1 to {POLICY_SCHEMA}: upgrade it")]
     NewerSchema {
         /// The schema found.
         schema: u32,
     },
-    /// Not TOML, or a key is unknown, missing or of another type.
+    /// Not TOML; or, in schema 1, a key is unknown, missing or of another type.
     #[error("the policy cannot be read: {0}")]
     Unreadable(String),
-    /// An environment stands twice.
+    /// Schema 1: an environment stands twice.
     #[error("environment `{0}` stands twice in the policy")]
     EnvironmentTwice(EnvironmentName),
-    /// `after` names what does not stand above.
+    /// Schema 1: `after` names what does not stand above.
     #[error("environment `{environment}` comes after `{after}`, which does not stand above it in the policy")]
     AfterUnknown {
         /// The environment.
@@ -35,18 +53,28 @@ pub enum PolicyError {
         /// What it is to come after.
         after: String,
     },
-    /// A number of signers outside 1 to 16.
-    #[error("`{what}` needs {count} signers: 1 to {SIGNERS_MAX} are possible")]
+    /// Schema 1: a number of signers outside 1 to 16.
+    #[error("`{what}` needs {count} signers: 1 to {PEOPLE_MAX} are possible")]
     SignersOutOfRange {
         /// The key in the policy.
         what: String,
         /// The number found.
         count: u32,
     },
+    /// Schema 2: something is wrong at a place in the text.
+    #[error("line {line}, {place}: {fault}")]
+    At {
+        /// The line, counted from 1.
+        line: usize,
+        /// The table, as people write and name it.
+        place: String,
+        /// What is wrong there.
+        fault: Fault,
+    },
 }
 
 words! {
-    /// Acts whose number of signers a policy sets.
+    /// Acts for which a policy says how many people sign.
     Act, "an act" {
         /// `model.registered`.
         Register = "register",
@@ -62,73 +90,130 @@ words! {
         Retire = "retire",
         /// `note.added`.
         Note = "note",
+        /// `model.evaluated`.
+        Evaluate = "evaluate",
+        /// `model.drift.detected`.
+        Drift = "drift",
+        /// `incident.detected` and `incident.resolved`.
+        Incident = "incident",
     }
 }
 
 /// A policy that was read and makes sense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleasePolicy {
+    schema: u32,
+    /// 1 to 16.
     threshold: u32,
-    signers: SignerCounts,
+    general: Layer,
+    /// In the policy's order: the first whose name matches counts.
     environments: Vec<Environment>,
 }
 
-/// An environment as the policy describes it.
+/// Environments as the policy describes them: one, or all that a glob matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    name: EnvironmentName,
-    after: Vec<EnvironmentName>,
-    signers: SignerCounts,
+    name: Glob,
+    keys: Layer,
+    /// In the policy's order: the first whose name matches counts.
+    models: Vec<ModelBlock>,
 }
 
-/// How many signers each act needs, the proposer counted; none where nothing is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignerCounts {
-    register: Option<u32>,
-    promote: Option<u32>,
-    rollback: Option<u32>,
-    withdraw: Option<u32>,
-    complete: Option<u32>,
-    retire: Option<u32>,
-    note: Option<u32>,
+/// What an environment says of some models.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ModelBlock {
+    name: Glob,
+    keys: Layer,
 }
 
-/// The counts that may stand under an environment: acts that happen in one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EnvironmentSignerCounts {
-    promote: Option<u32>,
-    rollback: Option<u32>,
-    withdraw: Option<u32>,
-    complete: Option<u32>,
+/// What one place of the policy says; none where it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Layer {
+    acts: BTreeMap<Act, ActKeys>,
+    after: Option<Vec<EnvironmentName>>,
+    served_for_ms: Option<i64>,
+    evaluations: Option<Vec<EvaluationNeed>>,
+    signed_tag: Option<bool>,
+    target_ms: Option<i64>,
+    incident: Option<bool>,
+    drain: Option<bool>,
+    shadow: Option<bool>,
+    break_glass: Option<BreakGlassKey>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPolicy {
-    schema: u32,
-    administrators: RawAdministrators,
-    #[serde(default)]
-    signers: SignerCounts,
-    #[serde(default, rename = "environment")]
-    environments: Vec<RawEnvironment>,
+/// What stands under each act.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct ActKeys {
+    /// People beyond the proposer, 0 to 15.
+    approvals: Option<u32>,
+    /// Not empty, none twice.
+    roles: Option<Vec<Role>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAdministrators {
-    threshold: u32,
+/// `break_glass` where it is said: who may, or that nobody may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum BreakGlassKey {
+    Nobody,
+    Allowed(BreakGlass),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawEnvironment {
-    name: String,
-    #[serde(default)]
-    after: Vec<String>,
-    #[serde(default)]
-    signers: EnvironmentSignerCounts,
+/// How many people sign an act, and who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approvals<'a> {
+    /// How many people, the proposer counted: 1 to 16.
+    pub people: u32,
+    /// Each of those beyond the proposer holds one of these.
+    pub roles: &'a [Role],
+}
+
+/// What a promotion needs beside its signers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PromotionRules<'a> {
+    /// Environments that the digest must have served before.
+    pub after: &'a [EnvironmentName],
+    /// For how long, in each of them; 0 where nothing is said.
+    pub served_for_ms: i64,
+    /// Evaluations that must stand passed for the digest.
+    pub evaluations: &'a [EvaluationNeed],
+    /// Whether the infra commit must bear a signed tag.
+    pub signed_tag: bool,
+}
+
+/// What a rollback needs beside its signers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RollbackRules<'a> {
+    /// How long recovery may take.
+    pub target_ms: i64,
+    /// Whether it must name an open incident.
+    pub incident: bool,
+    /// Whether sessions must be drained, preserved or none.
+    pub drain: bool,
+    /// Whether it must cite a passed shadow evaluation of the target.
+    pub shadow: bool,
+    /// Who may act without approvals and evidence, and until when that is ratified; none: nobody.
+    pub break_glass: Option<&'a BreakGlass>,
+}
+
+/// Who may break the glass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// One of these roles is needed; at least one stands here, none twice.
+    pub roles: Vec<Role>,
+    /// How soon an approver must ratify what was done.
+    pub ratify_within_ms: i64,
+}
+
+/// An evaluation that must stand passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvaluationNeed {
+    /// Its kind.
+    pub kind: EvaluationKind,
+    /// By this suite; none: by any.
+    pub suite: Option<Name>,
+    /// On this data set; none: on any.
+    pub dataset: Option<Name>,
+    /// How old it may be; none: as old as it is.
+    pub max_age_ms: Option<i64>,
 }
 
 /// What every schema has in common.
@@ -147,10 +232,10 @@ impl ReleasePolicy {
             return Err(PolicyError::NewerSchema { schema: policy.schema });
         }
         let read = Self::parse(policy.text.as_str())?;
-        if policy.schema != POLICY_SCHEMA {
+        if policy.schema != read.schema {
             return Err(PolicyError::Unreadable(format!(
-                "its text has schema {POLICY_SCHEMA}, the event says {}",
-                policy.schema
+                "its text has schema {}, the event says {}",
+                read.schema, policy.schema
             )));
         }
         Ok(read)
@@ -161,24 +246,19 @@ impl ReleasePolicy {
     /// # Errors
     /// [`PolicyError`].
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let unreadable =
-            |error: toml::de::Error| PolicyError::Unreadable(error.to_string().trim().to_owned());
         let SchemaOnly { schema } = toml::from_str(text).map_err(unreadable)?;
-        if schema > POLICY_SCHEMA {
-            return Err(PolicyError::NewerSchema { schema });
+        match schema {
+            0 => Err(PolicyError::Unreadable("schema 0 never existed".into())),
+            1 => schema_1::parse(text),
+            2 => schema_2::parse(text),
+            _ => Err(PolicyError::NewerSchema { schema }),
         }
-        if schema != POLICY_SCHEMA {
-            return Err(PolicyError::Unreadable(format!("schema {schema} never existed")));
-        }
-        let raw: RawPolicy = toml::from_str(text).map_err(unreadable)?;
-        check_count("administrators.threshold", raw.administrators.threshold)?;
-        check_counts("signers", &raw.signers)?;
-        debug_assert_eq!(raw.schema, schema);
-        Ok(Self {
-            threshold: raw.administrators.threshold,
-            signers: raw.signers,
-            environments: environments(raw.environments)?,
-        })
+    }
+
+    /// The schema of its text.
+    #[must_use]
+    pub const fn schema(&self) -> u32 {
+        self.schema
     }
 
     /// How many administrators must sign what only administrators may do.
@@ -193,127 +273,162 @@ impl ReleasePolicy {
         &self.environments
     }
 
-    /// The environment of that name.
+    /// What the policy says of the environment `name`: the first whose name matches.
     #[must_use]
     pub fn environment(&self, name: &EnvironmentName) -> Option<&Environment> {
-        self.environments.iter().find(|environment| environment.name == *name)
+        self.environments.iter().find(|environment| environment.name.matches(name.as_str()))
     }
 
-    /// How many people must sign `act`, the proposer counted; in `environment`, where it happens
-    /// in one. One unless the policy says otherwise.
+    /// How many people sign `act`, the proposer counted, and which roles those beyond the proposer
+    /// hold; in `environment` and for `model`, where it happens in one. The proposer alone unless
+    /// the policy says otherwise.
     #[must_use]
-    pub fn signers_needed(&self, act: Act, environment: Option<&EnvironmentName>) -> u32 {
-        environment
-            .and_then(|name| self.environment(name))
-            .and_then(|environment| environment.signers.of(act))
-            .or(self.signers.of(act))
-            .unwrap_or(1)
+    pub fn approvals(
+        &self,
+        act: Act,
+        environment: Option<&EnvironmentName>,
+        model: Option<&Name>,
+    ) -> Approvals<'_> {
+        let layers = self.layers(environment, model);
+        let keys = || layers.iter().filter_map(|layer| layer.acts.get(&act));
+        let approvals = keys().find_map(|keys| keys.approvals).unwrap_or(0);
+        let roles = keys().find_map(|keys| keys.roles.as_deref()).unwrap_or(APPROVERS);
+        Approvals { people: 1 + approvals, roles }
+    }
+
+    /// What a promotion of `model` into `environment` needs beside its signers.
+    #[must_use]
+    pub fn promotion(&self, environment: &EnvironmentName, model: &Name) -> PromotionRules<'_> {
+        promotion_of(&self.layers(Some(environment), Some(model)))
+    }
+
+    /// What a rollback of `model` in `environment` needs beside its signers.
+    #[must_use]
+    pub fn rollback(&self, environment: &EnvironmentName, model: &Name) -> RollbackRules<'_> {
+        rollback_of(&self.layers(Some(environment), Some(model)))
+    }
+
+    /// The layers that hold for an act there, the one that goes before the others first.
+    fn layers(&self, environment: Option<&EnvironmentName>, model: Option<&Name>) -> Vec<&Layer> {
+        let environment = environment.and_then(|name| self.environment(name));
+        let block = environment.zip(model).and_then(|(environment, model)| environment.model(model));
+        let block = block.map(|block| &block.keys);
+        block
+            .into_iter()
+            .chain(environment.map(|environment| &environment.keys))
+            .chain([&self.general])
+            .collect()
     }
 }
 
 impl Environment {
-    /// Its name.
+    /// Its name, or the pattern of its names.
     #[must_use]
-    pub const fn name(&self) -> &EnvironmentName {
+    pub const fn name(&self) -> &Glob {
         &self.name
     }
 
-    /// Environments that a digest must have served before it may be promoted here.
-    #[must_use]
-    pub fn after(&self) -> &[EnvironmentName] {
-        &self.after
+    fn model(&self, model: &Name) -> Option<&ModelBlock> {
+        self.models.iter().find(|block| block.name.matches(model.as_str()))
     }
 }
 
-impl SignerCounts {
-    const fn of(&self, act: Act) -> Option<u32> {
-        match act {
-            Act::Register => self.register,
-            Act::Promote => self.promote,
-            Act::Rollback => self.rollback,
-            Act::Withdraw => self.withdraw,
-            Act::Complete => self.complete,
-            Act::Retire => self.retire,
-            Act::Note => self.note,
+impl EvaluationNeed {
+    /// Whether both ask for evaluations of the same kind, suite and data set.
+    fn names_the_same(&self, other: &Self) -> bool {
+        (self.kind, &self.suite, &self.dataset) == (other.kind, &other.suite, &other.dataset)
+    }
+}
+
+impl fmt::Display for EvaluationNeed {
+    /// `fairness by fairlearn on loans-held-out`, without the age.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())?;
+        if let Some(suite) = &self.suite {
+            write!(f, " by {suite}")?;
         }
-    }
-}
-
-impl From<EnvironmentSignerCounts> for SignerCounts {
-    fn from(counts: EnvironmentSignerCounts) -> Self {
-        let EnvironmentSignerCounts { promote, rollback, withdraw, complete } = counts;
-        Self { promote, rollback, withdraw, complete, ..Self::default() }
-    }
-}
-
-fn environments(raw: Vec<RawEnvironment>) -> Result<Vec<Environment>, PolicyError> {
-    let mut environments: Vec<Environment> = Vec::new();
-    for RawEnvironment { name, after, signers } in raw {
-        let name = EnvironmentName::new(name).map_err(|error| PolicyError::Unreadable(error.to_string()))?;
-        if environments.iter().any(|earlier| earlier.name == name) {
-            return Err(PolicyError::EnvironmentTwice(name));
+        if let Some(dataset) = &self.dataset {
+            write!(f, " on {dataset}")?;
         }
-        let after = after
-            .into_iter()
-            .map(|after| match environments.iter().find(|earlier| earlier.name.as_str() == after) {
-                Some(earlier) => Ok(earlier.name.clone()),
-                None => Err(PolicyError::AfterUnknown { environment: name.clone(), after }),
-            })
-            .collect::<Result<_, _>>()?;
-        let signers = SignerCounts::from(signers);
-        check_counts(&format!("environment {name}: signers"), &signers)?;
-        environments.push(Environment { name, after, signers });
+        Ok(())
     }
-    Ok(environments)
 }
 
-fn check_counts(what: &str, counts: &SignerCounts) -> Result<(), PolicyError> {
-    for &act in Act::ALL {
-        if let Some(count) = counts.of(act) {
-            check_count(&format!("{what}.{act}"), count)?;
-        }
-    }
-    Ok(())
+/// What the first of `layers` says that says it.
+fn first<'a, T>(layers: &[&'a Layer], key: impl Fn(&'a Layer) -> Option<T>) -> Option<T> {
+    layers.iter().find_map(|layer| key(layer))
 }
 
-fn check_count(what: &str, count: u32) -> Result<(), PolicyError> {
-    if (1..=SIGNERS_MAX).contains(&count) {
-        return Ok(());
+fn promotion_of<'a>(layers: &[&'a Layer]) -> PromotionRules<'a> {
+    PromotionRules {
+        after: first(layers, |layer| layer.after.as_deref()).unwrap_or_default(),
+        served_for_ms: first(layers, |layer| layer.served_for_ms).unwrap_or(0),
+        evaluations: first(layers, |layer| layer.evaluations.as_deref()).unwrap_or_default(),
+        signed_tag: first(layers, |layer| layer.signed_tag).unwrap_or(false),
     }
-    Err(PolicyError::SignersOutOfRange { what: what.to_owned(), count })
+}
+
+fn rollback_of<'a>(layers: &[&'a Layer]) -> RollbackRules<'a> {
+    RollbackRules {
+        target_ms: first(layers, |layer| layer.target_ms).unwrap_or(TARGET_MS),
+        incident: first(layers, |layer| layer.incident).unwrap_or(false),
+        drain: first(layers, |layer| layer.drain).unwrap_or(false),
+        shadow: first(layers, |layer| layer.shadow).unwrap_or(false),
+        break_glass: match first(layers, |layer| layer.break_glass.as_ref()) {
+            Some(BreakGlassKey::Allowed(break_glass)) => Some(break_glass),
+            Some(BreakGlassKey::Nobody) | None => None,
+        },
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn unreadable(error: toml::de::Error) -> PolicyError {
+    PolicyError::Unreadable(error.to_string().trim().to_owned())
 }
 
 /// The policy that stands when a ledger is created without one: staging before production, and
-/// one signer for each act.
+/// nobody's approval needed.
 #[must_use]
 pub fn default_policy(threshold: u32) -> Policy {
     let text = format!(
         r#"# Release policy of this ledger. It is in force from the entry that records it.
-schema = 1
+# Try another with `rollbook policy check FILE`, set it with `rollbook policy set FILE`.
+schema = 2
 
 # How many administrators must sign what only they may do: grant and revoke keys, set policy.
 [administrators]
 threshold = {threshold}
 
-# How many people must sign each act, the proposer counted. Those beyond the proposer hold the
-# role `approver`.
-[signers]
-register = 1
-promote = 1
-rollback = 1
-withdraw = 1
-complete = 1
-retire = 1
-note = 1
+# How many people must approve an act, beyond the one who proposes it. They hold the role
+# `approver`, unless `approver_roles` names others.
+[register]
+approvals = 0
 
-# The environments that exist. `after`: where a digest must have served before.
-# `signers` may stand under an environment too: signers = {{ promote = 2 }}
+[retire]
+approvals = 0
+
+# The environments that exist.
 [[environment]]
 name = "staging"
 
+[environment.promote]
+approvals = 0
+
+[environment.rollback]
+approvals = 0
+
 [[environment]]
 name = "production"
+
+# `after`: where a digest must have served before.
+[environment.promote]
+approvals = 0
 after = ["staging"]
+
+# `target`: how long recovery from an incident may take.
+[environment.rollback]
+approvals = 0
+target = "5m"
 "#
     );
     Policy { schema: POLICY_SCHEMA, text: PolicyText::new(text).expect("the default policy is short text") }
@@ -323,52 +438,35 @@ after = ["staging"]
 mod tests {
     use super::*;
 
-    fn name(text: &str) -> EnvironmentName {
+    fn environment(text: &str) -> EnvironmentName {
         EnvironmentName::new(text).expect("valid")
+    }
+
+    fn model(text: &str) -> Name {
+        Name::new(text).expect("valid")
     }
 
     #[test]
     fn default_policy_reads_back() {
         let policy = ReleasePolicy::read(&default_policy(2)).expect("valid");
-        assert_eq!(policy.threshold(), 2);
-        let production = policy.environment(&name("production")).expect("exists");
-        assert_eq!(production.after(), [name("staging")]);
-        assert_eq!(policy.signers_needed(Act::Promote, Some(&name("production"))), 1);
+        assert_eq!((policy.schema(), policy.threshold()), (2, 2));
+        let (production, scorer) = (environment("production"), model("scorer"));
+        assert_eq!(policy.promotion(&production, &scorer).after, [environment("staging")]);
+        assert_eq!(policy.rollback(&production, &scorer).target_ms, 5 * MINUTE_MS);
+        let approvals = policy.approvals(Act::Promote, Some(&production), Some(&scorer));
+        assert_eq!(approvals, Approvals { people: 1, roles: &[Role::Approver] });
+        assert!(policy.environment(&environment("moon")).is_none());
     }
 
     #[test]
-    fn environment_counts_override_the_general_ones() {
-        let policy = ReleasePolicy::parse(
-            "schema = 1\nadministrators.threshold = 1\nsigners.promote = 2\n\
-             [[environment]]\nname = \"prod\"\nsigners.promote = 3\n[[environment]]\nname = \"dev\"",
-        )
-        .expect("valid");
-        assert_eq!(policy.signers_needed(Act::Promote, Some(&name("prod"))), 3);
-        assert_eq!(policy.signers_needed(Act::Promote, Some(&name("dev"))), 2);
-        assert_eq!(policy.signers_needed(Act::Rollback, Some(&name("prod"))), 1);
-    }
-
-    #[test]
-    fn each_way_to_be_wrong_is_named() {
-        let head = "schema = 1\nadministrators.threshold = 1\n";
-        let read = |rest: &str| ReleasePolicy::parse(&format!("{head}{rest}")).expect_err("refused");
-        assert!(matches!(read("colour = 1"), PolicyError::Unreadable(_)));
-        assert!(matches!(read("signers.promot = 1"), PolicyError::Unreadable(_)));
-        assert!(matches!(read("signers.promote = 0"), PolicyError::SignersOutOfRange { count: 0, .. }));
-        assert!(matches!(read("[[environment]]\nname='P'"), PolicyError::Unreadable(_)));
-        assert!(matches!(
-            read("[[environment]]\nname='a'\n[[environment]]\nname='a'"),
-            PolicyError::EnvironmentTwice(_)
-        ));
-        assert!(matches!(
-            read("[[environment]]\nname='a'\nafter=['b']\n[[environment]]\nname='b'"),
-            PolicyError::AfterUnknown { .. }
-        ));
-        assert_eq!(ReleasePolicy::parse("schema = 2"), Err(PolicyError::NewerSchema { schema: 2 }));
+    fn the_schema_beside_a_text_is_the_one_in_it() {
+        let mut policy = default_policy(1);
+        policy.schema = 1;
+        assert!(matches!(ReleasePolicy::read(&policy), Err(PolicyError::Unreadable(_))));
+        policy.schema = 3;
+        assert_eq!(ReleasePolicy::read(&policy), Err(PolicyError::NewerSchema { schema: 3 }));
+        assert_eq!(ReleasePolicy::parse("schema = 3"), Err(PolicyError::NewerSchema { schema: 3 }));
         assert!(matches!(ReleasePolicy::parse("schema = 0"), Err(PolicyError::Unreadable(_))));
-        assert!(matches!(
-            ReleasePolicy::parse("schema = 1\nadministrators.threshold = 17"),
-            Err(PolicyError::SignersOutOfRange { count: 17, .. })
-        ));
+        assert!(matches!(ReleasePolicy::parse(""), Err(PolicyError::Unreadable(_))));
     }
 }

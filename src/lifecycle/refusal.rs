@@ -2,12 +2,13 @@
 
 use crate::event::body::Kind;
 use crate::event::header::EventId;
+use crate::event::model::{EvaluationKind, EvaluationOutcome};
 use crate::event::release::Serving;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
-use crate::lifecycle::policy::PolicyError;
+use crate::lifecycle::policy::{EvaluationNeed, PolicyError};
 use crate::signing::public_key::PublicKey;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, span_text};
 
 /// What serves, for sentences.
 struct Shown<'a>(&'a Option<Serving>);
@@ -17,6 +18,27 @@ impl std::fmt::Display for Shown<'_> {
         match self.0 {
             Some(serving) => write!(f, "{} (entry {})", serving.version, serving.entry),
             None => f.write_str("nothing"),
+        }
+    }
+}
+
+/// A span of time, for sentences.
+struct Span(i64);
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&span_text(self.0))
+    }
+}
+
+/// A metric that lies outside its bounds, for sentences.
+struct Outside<'a>(&'a Option<Name>);
+
+impl std::fmt::Display for Outside<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(metric) => write!(f, "metric `{metric}` lies outside its bounds"),
+            None => f.write_str("every bounded metric lies within its bounds"),
         }
     }
 }
@@ -93,6 +115,8 @@ refusals! {
     OriginUnfit { origin: Name } = "origin_unfit",
     #[error("{error}")]
     PolicyInvalid { error: PolicyError } = "policy_invalid",
+    #[error("the policy has schema {schema}, which rules version {rules} does not judge: set it with rules version {schema}")]
+    PolicyNeedsRules { schema: u32, rules: u32 } = "policy_needs_rules",
     #[error("the policy asks for {threshold} administrators, and there are {administrators}")]
     ThresholdUnreachable { threshold: u32, administrators: u32 } = "threshold_unreachable",
     #[error("the policy of entry {named} is no longer in force: entry {current} set another; sign again")]
@@ -128,6 +152,12 @@ refusals! {
     VersionRetired { model: Name, version: Name, entry: u64 } = "version_retired",
     #[error("{model} {version} was registered with digest {registered}, the event says {actual}")]
     DigestMismatch { model: Name, version: Name, registered: Hash, actual: Hash } = "digest_mismatch",
+    #[error("metric `{metric}` has a least value above its greatest: nothing lies within such bounds")]
+    BoundsEmpty { metric: Name } = "bounds_empty",
+    #[error("the evaluation says {claimed}, and its metrics come to {computed}: {}", Outside(outside))]
+    OutcomeContradicted { claimed: EvaluationOutcome, computed: EvaluationOutcome, outside: Option<Name> } = "outcome_contradicted",
+    #[error("{max} pairs of suite and data set have given a {kind} evaluation of this digest: use one of them again")]
+    EvaluationsTooMany { kind: EvaluationKind, max: usize } = "evaluations_too_many",
     // Releases.
     #[error("the policy knows no environment `{environment}`; it knows: {known}")]
     EnvironmentUnknown { environment: EnvironmentName, known: String } = "environment_unknown",
@@ -139,6 +169,18 @@ refusals! {
     AlreadyServing { model: Name, version: Name, environment: EnvironmentName, entry: u64 } = "already_serving",
     #[error("the digest of {model} {version} has not served in {missing}, which comes before {environment}")]
     OrderNotMet { model: Name, version: Name, environment: EnvironmentName, missing: EnvironmentName } = "order_not_met",
+    #[error("the digest has served in {environment} for {}, and the policy wants {}", Span(*served_ms), Span(*needed_ms))]
+    ServedTooShort { environment: EnvironmentName, served_ms: i64, needed_ms: i64 } = "served_too_short",
+    #[error("the policy wants a passed evaluation of this digest ({need}), and none is recorded")]
+    EvaluationMissing { need: EvaluationNeed } = "evaluation_missing",
+    #[error("the newest evaluation of this digest ({need}) failed: entry {entry}")]
+    EvaluationFailed { need: EvaluationNeed, entry: u64 } = "evaluation_failed",
+    #[error("the evaluation of entry {entry} ({need}) has no bounded metric: it passed nothing")]
+    EvaluationUnbounded { need: EvaluationNeed, entry: u64 } = "evaluation_unbounded",
+    #[error("the evaluation of entry {entry} ({need}) was recorded at {recorded_at}: it is too old")]
+    EvaluationStale { need: EvaluationNeed, entry: u64, recorded_at: Timestamp } = "evaluation_stale",
+    #[error("the policy wants a signed tag: the event names no annotated tag whose object it holds and that bears a signature")]
+    TagUnsigned = "tag_unsigned",
     #[error("nothing of model `{model}` serves in {environment}")]
     NothingServes { model: Name, environment: EnvironmentName } = "nothing_serves",
     #[error("{model} {version} never served in {environment} before")]
@@ -149,10 +191,35 @@ refusals! {
     TargetServes { model: Name, version: Name, environment: EnvironmentName } = "rollback_target_serves",
     #[error("the policy allows no break-glass rollback in {environment}")]
     BreakGlassNotAllowed { environment: EnvironmentName } = "break_glass_not_allowed",
+    #[error("{max} break-glass rollbacks wait for somebody to stand behind them: ratify those first")]
+    OwedTooMany { max: usize } = "owed_too_many",
+    #[error("the policy wants a rollback in {environment} to name an open incident")]
+    IncidentMissing { environment: EnvironmentName } = "incident_missing",
+    #[error("the policy wants sessions drained before a rollback in {environment}: they were lost, or nothing is said of them")]
+    SessionsNotDrained { environment: EnvironmentName } = "sessions_not_drained",
+    #[error("the policy wants a passed shadow evaluation of {version} before it is gone back to; the rollback cites none")]
+    ValidationMissing { version: Name } = "validation_missing",
     #[error("entry {entry} is no promotion, rollback or withdrawal that waits for completion")]
     ChangeUnknown { entry: u64 } = "change_unknown",
     #[error("entry {entry} is not the newest change there: entry {newest} came after it, so it can only have succeeded")]
     ChangeSuperseded { entry: u64, newest: u64 } = "change_superseded",
+    // Incidents and ratification.
+    #[error("incident {incident} is open in {environment} already, since entry {entry}")]
+    IncidentOpenAlready { incident: Name, environment: EnvironmentName, entry: u64 } = "incident_open_already",
+    #[error("incident {incident} is open in {max} places already")]
+    IncidentPlacesTooMany { incident: Name, max: usize } = "incident_places_too_many",
+    #[error("incident {incident} is not open")]
+    IncidentNotOpen { incident: Name } = "incident_not_open",
+    #[error("incident {incident} is open, but not for {model} in {environment}")]
+    IncidentElsewhere { incident: Name, model: Name, environment: EnvironmentName } = "incident_elsewhere",
+    #[error("incident {incident} is said to be resolved at {resolved}, before it was detected ({detected})")]
+    IncidentEndsBefore { incident: Name, detected: Timestamp, resolved: Timestamp } = "incident_ends_before",
+    #[error("nothing about entry {entry} is to be ratified or accepted")]
+    NothingToRatify { entry: u64 } = "nothing_to_ratify",
+    #[error("entry {entry} could be ratified until {due}: now it is a violation, which administrators can accept")]
+    RatificationLate { entry: u64, due: Timestamp } = "ratification_late",
+    #[error("`{code}` is no violation that could be accepted: what is tampered with cannot be, and other codes don't exist")]
+    FindingNotAcceptable { code: Name } = "finding_not_acceptable",
 }
 
 impl Refusal {

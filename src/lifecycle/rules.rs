@@ -1,4 +1,4 @@
-//! The rules, version 1: [`apply`] judges one event (docs/lifecycle.md holds them as a table).
+//! The rules, versions 1 and 2: [`apply`] judges one event (docs/lifecycle.md holds them as a table).
 //!
 //! The order is fixed: the event's fit into this ledger, its times and id, then the act itself,
 //! signers first. The first rule that says no is the answer. An event that is refused changes
@@ -8,26 +8,33 @@
 use std::sync::Arc;
 
 use crate::event::authority::{LedgerCreated, Role};
-use crate::event::body::{Body, Event};
+use crate::event::body::{Body, Event, Kind};
 use crate::event::header::EXPIRY_MAX_MS;
 use crate::event::infra::{GitId, InfraCommit};
 use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::lifecycle::authority::{Need, Place, Signers, judge};
-use crate::lifecycle::policy::{Act, ReleasePolicy};
+use crate::lifecycle::observation::Observation;
+use crate::lifecycle::policy::{Act, Approvals, ReleasePolicy};
 use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::state::{Changes, Charter, Grant, Holder, Row, RowKey, RowSource, SeenEvent, State};
+use crate::lifecycle::state::{
+    Changes, Charter, Grant, Holder, Owed, OwedRatification, Row, RowKey, RowSource, SeenEvent, State,
+};
 use crate::signing::public_key::PublicKey;
 use crate::signing::verify::check_grantable;
 use crate::time::{MINUTE_MS, Timestamp};
 
+pub mod incidents;
 mod keys;
 mod models;
 mod releases;
 mod remarks;
 
-/// The version of these rules.
-pub const RULES_VERSION: u32 = 1;
+/// The newest version of the rules that this program knows. A ledger is judged by the version that stands in it,
+/// so that a rule that came later condemns no earlier entry.
+pub const RULES_VERSION: u32 = 2;
+/// The first version that judges evaluations, drift, incidents, ratification, redaction and the log key's rotation.
+const RULES_OF_EVIDENCE: u32 = 2;
 /// How far a claimed time may lie ahead of the recorded time: what clocks of hosts in one
 /// organisation differ by, at most.
 pub const CLAIM_AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
@@ -75,6 +82,9 @@ struct Judge<'a, S> {
     act: Submission<'a>,
     charter: Arc<Charter>,
     policy: Arc<ReleasePolicy>,
+    /// What is owed at the time of the act.
+    owed: Arc<Owed>,
+    observations: Vec<Observation>,
 }
 
 type Rows = Vec<(RowKey, Option<Row>)>;
@@ -93,16 +103,76 @@ pub fn apply<S: RowSource>(state: &mut State<S>, act: &Submission<'_>) -> Outcom
     if let Some(seen) = state.event_id(&header.event_id, act.recorded_at)? {
         return refuse(Refusal::EventIdReused { event_id: header.event_id, entry: seen.entry });
     }
-    let rows = match (&act.event.body, charter) {
-        (Body::LedgerCreated(created), None) => create_ledger(act, created)?,
-        (_, None) => return refuse(Refusal::LedgerNotCreated),
-        (_, Some(charter)) => {
-            let policy = state.policy()?.expect("a charter is committed only with a policy that reads");
-            Judge { state, act: *act, charter, policy }.rows()?
+    let seen = (header.event_id, SeenEvent { entry: act.index, expires_at: header.expires_at });
+    let charter = match (&act.event.body, charter) {
+        (Body::LedgerCreated(created), None) => {
+            let rows = create_ledger(act, created)?;
+            return Ok(Changes { rows, seen, observations: Vec::new() });
         }
+        (_, None) => return refuse(Refusal::LedgerNotCreated),
+        (_, Some(charter)) => charter,
     };
-    let seen = SeenEvent { entry: act.index, expires_at: header.expires_at };
-    Ok(Changes { rows, seen: (header.event_id, seen) })
+    let Lapse { owed, mut rows, mut observations } = lapse(state, act.recorded_at)?;
+    let policy = state.policy()?.expect("a charter is committed only with a policy that reads");
+    let mut judge = Judge { state, act: *act, charter, policy, owed, observations: Vec::new() };
+    // What the act changes goes before what time alone has changed.
+    rows.extend(judge.rows()?);
+    observations.append(&mut judge.observations);
+    Ok(Changes { rows, seen, observations })
+}
+
+/// What time alone changes.
+struct Lapse {
+    owed: Arc<Owed>,
+    rows: Rows,
+    observations: Vec<Observation>,
+}
+
+/// Break-glass rollbacks that nobody has ratified in time.
+fn lapse<S: RowSource>(state: &mut State<S>, now: Timestamp) -> Result<Lapse, S::Error> {
+    let owed = state.owed()?;
+    let has_lapsed = |owed: &OwedRatification| !owed.lapsed && owed.due < now;
+    if !owed.rollbacks.iter().any(has_lapsed) {
+        return Ok(Lapse { owed, rows: Vec::new(), observations: Vec::new() });
+    }
+    let mut lapsed = (*owed).clone();
+    let mut observations = Vec::new();
+    for rollback in lapsed.rollbacks.iter_mut().filter(|owed| has_lapsed(owed)) {
+        rollback.lapsed = true;
+        let OwedRatification { entry, person, due, .. } = rollback.clone();
+        observations.push(Observation::NotRatified { entry, person, due });
+    }
+    let owed = Arc::new(lapsed);
+    Ok(Lapse { rows: vec![owed_row(&owed)], owed, observations })
+}
+
+fn owed_row(owed: &Arc<Owed>) -> (RowKey, Option<Row>) {
+    (RowKey::Owed, Some(Row::Owed(Arc::clone(owed))))
+}
+
+/// Everything that stands in the way of an event, where it is a promotion; of others, the first thing alone. Nothing
+/// where it would be accepted.
+///
+/// # Errors
+/// The source's.
+pub fn missing<S: RowSource>(state: &mut State<S>, act: &Submission<'_>) -> Result<Vec<Refusal>, S::Error> {
+    let first = match apply(state, act) {
+        Ok(_) => return Ok(Vec::new()),
+        Err(ApplyError::Source(error)) => return Err(error),
+        Err(ApplyError::Refused(refusal)) => refusal,
+    };
+    let (Body::ModelPromoted(body), Some(charter), Some(policy)) =
+        (&act.event.body, state.charter()?, state.policy()?)
+    else {
+        return Ok(vec![first]);
+    };
+    let owed = state.owed()?;
+    let mut judge = Judge { state, act: *act, charter, policy, owed, observations: Vec::new() };
+    let mut all = judge.promotion_gaps(body)?;
+    if !all.contains(&first) {
+        all.insert(0, first);
+    }
+    Ok(all)
 }
 
 /// Judges an event that stands in a log already, and says what it changes, and which rule forbids
@@ -123,7 +193,8 @@ pub fn replay<S: RowSource>(
     let header = &act.event.header;
     let first_use = state.event_id(&header.event_id, act.recorded_at)?;
     let seen = first_use.unwrap_or(SeenEvent { entry: act.index, expires_at: header.expires_at });
-    Ok((Changes { rows: Vec::new(), seen: (header.event_id, seen) }, Some(refusal)))
+    let Lapse { rows, observations, .. } = lapse(state, act.recorded_at)?;
+    Ok((Changes { rows, seen: (header.event_id, seen), observations }, Some(refusal)))
 }
 
 /// The event is meant for this ledger, and for this place in it.
@@ -167,7 +238,7 @@ fn check_claim<E>(
 
 /// `ledger.created`: administrators sign for themselves, and the first policy can be met.
 fn create_ledger<E>(act: &Submission<'_>, created: &LedgerCreated) -> Result<Rows, ApplyError<E>> {
-    if created.rules_version != RULES_VERSION {
+    if !(1..=RULES_VERSION).contains(&created.rules_version) {
         return refuse(Refusal::RulesUnknown { version: created.rules_version });
     }
     if !created.origin.as_str().chars().all(|c| !c.is_whitespace() && c != '+') {
@@ -192,11 +263,18 @@ fn create_ledger<E>(act: &Submission<'_>, created: &LedgerCreated) -> Result<Row
     check_fit(created.log_key)?;
     let policy =
         ReleasePolicy::read(&created.policy).or_else(|error| refuse(Refusal::PolicyInvalid { error }))?;
+    check_schema(&policy, created.rules_version)?;
     let administrators = u32::try_from(named.len()).expect("at most 16");
     if policy.threshold() > administrators {
         return refuse(Refusal::ThresholdUnreachable { threshold: policy.threshold(), administrators });
     }
     Ok(founding_rows(act, created, named))
+}
+
+/// A later schema says what earlier rules do not judge.
+fn check_schema<E>(policy: &ReleasePolicy, rules: u32) -> Result<(), ApplyError<E>> {
+    let schema = policy.schema();
+    if schema > rules { refuse(Refusal::PolicyNeedsRules { schema, rules }) } else { Ok(()) }
 }
 
 fn founding_rows(act: &Submission<'_>, created: &LedgerCreated, administrator_keys: Vec<PublicKey>) -> Rows {
@@ -234,6 +312,10 @@ fn check_fit<E>(key: PublicKey) -> Result<(), ApplyError<E>> {
 impl<S: RowSource> Judge<'_, S> {
     /// Judges the act itself; gives the rows that it changes.
     fn rows(&mut self) -> Outcome<Rows, S> {
+        let kind = self.act.event.kind();
+        if self.charter.rules_version < RULES_OF_EVIDENCE && needs_rules_of_evidence(kind) {
+            return refuse(Refusal::KindNotAccepted { kind });
+        }
         match &self.act.event.body {
             Body::KeyGranted(body) => self.grant_key(body),
             Body::KeyRevoked(body) => self.revoke_key(body),
@@ -245,33 +327,34 @@ impl<S: RowSource> Judge<'_, S> {
             Body::ChangeCompleted(body) => self.complete(body),
             Body::ModelRetired(body) => self.retire(body),
             Body::NoteAdded(body) => self.note(body),
-            Body::AttachmentRedacted(_) => self.redact_attachment(),
+            Body::ModelEvaluated(body) => self.evaluate(body),
+            Body::DriftDetected(body) => self.drift(body),
+            Body::IncidentDetected(body) => self.open_incident(body),
+            Body::IncidentResolved(body) => self.resolve_incident(body),
+            Body::EntryRatified(body) => self.ratify(body),
+            Body::AttachmentRedacted(_) => self.redact(),
             Body::LedgerCreated(_) => refuse(Refusal::LedgerAlreadyCreated),
-            Body::LogKeyRotated(_)
-            | Body::ModelEvaluated(_)
-            | Body::DriftDetected(_)
-            | Body::IncidentDetected(_)
-            | Body::IncidentResolved(_)
-            | Body::EntryRatified(_) => refuse(Refusal::KindNotAccepted { kind: self.act.event.kind() }),
+            Body::LogKeyRotated(_) => refuse(Refusal::KindNotAccepted { kind }),
         }
     }
 
     // Signers.
 
-    fn signed_by(&mut self, need: &Need<'_>) -> Outcome<(), S> {
+    fn signed_by(&mut self, need: &Need<'_>) -> Outcome<Vec<Name>, S> {
         let Submission { event, signers, recorded_at, .. } = self.act;
         judge(self.state, Signers { proposer: &event.header.proposer, keys: signers, at: recorded_at }, need)
     }
 
-    fn signed_by_administrators(&mut self) -> Outcome<(), S> {
+    fn signed_by_administrators(&mut self) -> Outcome<Vec<Name>, S> {
         let people = self.policy.threshold();
         let (proposer, place) = (&[Role::Admin], Place::default());
-        self.signed_by(&Need { proposer, others: Role::Admin, place, people })
+        self.signed_by(&Need { proposer, others: &[Role::Admin], place, people })
     }
 
-    fn signed_for(&mut self, act: Act, proposer: &'static [Role], place: Place<'_>) -> Outcome<(), S> {
-        let people = self.policy.signers_needed(act, place.environment);
-        self.signed_by(&Need { proposer, others: Role::Approver, place, people })
+    fn signed_for(&mut self, act: Act, proposer: &[Role], place: Place<'_>) -> Outcome<Vec<Name>, S> {
+        let policy = Arc::clone(&self.policy);
+        let Approvals { people, roles } = policy.approvals(act, place.environment, place.model);
+        self.signed_by(&Need { proposer, others: roles, place, people })
     }
 
     fn under_policy(&self, named: u64) -> Outcome<(), S> {
@@ -286,6 +369,20 @@ impl<S: RowSource> Judge<'_, S> {
             None => Ok(()),
         }
     }
+}
+
+/// Kinds that rules version 1 did not judge, and so refused.
+const fn needs_rules_of_evidence(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::LogKeyRotated
+            | Kind::ModelEvaluated
+            | Kind::DriftDetected
+            | Kind::IncidentDetected
+            | Kind::IncidentResolved
+            | Kind::EntryRatified
+            | Kind::AttachmentRedacted
+    )
 }
 
 /// Commit and tag come from one repository, which has one object format.

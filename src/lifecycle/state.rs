@@ -12,10 +12,12 @@ use bincode::{Decode, Encode};
 use crate::event::authority::{Policy, Role, Scope};
 use crate::event::body::Kind;
 use crate::event::header::EventId;
+use crate::event::model::EvaluationKind;
 use crate::event::release::{ChangeOutcome, Serving};
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
-use crate::lifecycle::policy::ReleasePolicy;
+use crate::lifecycle::observation::{Observation, RECOVERY_APART_MAX_MS};
+use crate::lifecycle::policy::{EvaluationNeed, ReleasePolicy};
 use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
 
@@ -26,6 +28,14 @@ pub const STACK_MAX: usize = 64;
 pub const OPEN_CHANGES_MAX: usize = 8;
 /// How many grants one key may hold.
 pub const GRANTS_MAX: usize = 32;
+/// How many pairs of suite and data set are remembered for one digest and kind of evaluation. A row is
+/// read and written with each evaluation, and one digest is measured by a few suites, not by hundreds.
+pub const EVALUATIONS_MAX: usize = 64;
+/// In how many places one incident may be open: environments, and models in them.
+pub const INCIDENT_PLACES_MAX: usize = 64;
+/// How many break-glass rollbacks may wait for somebody to stand behind them. All of them are looked at
+/// with every entry, and an organisation with this many needs administrators more than another rollback.
+pub const OWED_MAX: usize = 64;
 
 /// Names a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -44,6 +54,12 @@ pub enum RowKey {
     Served(EnvironmentName, Hash),
     /// The [`OpenChange`] of an entry.
     Change(u64),
+    /// The [`Evaluations`] of a digest, of one kind.
+    Evaluations(Hash, EvaluationKind),
+    /// The [`OpenIncident`] of that id.
+    Incident(Name),
+    /// The one [`Owed`].
+    Owed,
 }
 
 /// A row. Shared, for reading costs nothing then.
@@ -63,6 +79,12 @@ pub enum Row {
     Served(Arc<ServedRow>),
     /// See [`OpenChange`].
     Change(Arc<OpenChange>),
+    /// See [`Evaluations`].
+    Evaluations(Arc<Evaluations>),
+    /// See [`OpenIncident`].
+    Incident(Arc<OpenIncident>),
+    /// See [`Owed`].
+    Owed(Arc<Owed>),
 }
 
 /// What holds for the whole ledger.
@@ -175,20 +197,165 @@ impl ChangeKind {
     }
 }
 
-/// That a digest has served in an environment.
+/// That a digest has served in an environment, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ServedRow {
     /// The promotion that first put it there.
     pub entry: u64,
+    /// How long it served in stretches that are over.
+    pub past_ms: i64,
+    /// In how many slots it serves now: more than one where models share the digest.
+    pub slots: u32,
+    /// Since when it serves without a break; meaningless where it serves in no slot.
+    pub since: Timestamp,
 }
 
-/// Where a change happened that may still report.
+impl ServedRow {
+    /// How long it has served until `now`, in milliseconds.
+    #[must_use]
+    pub fn served_ms(&self, now: Timestamp) -> i64 {
+        let stretch = if self.slots == 0 { 0 } else { now.since_ms(self.since) };
+        self.past_ms.saturating_add(stretch)
+    }
+}
+
+/// A change that may still report.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct OpenChange {
     /// The model.
     pub model: Name,
     /// The environment.
     pub environment: EnvironmentName,
+    /// What it is to recover from, where it is a rollback that names an incident.
+    pub recovery: Option<Recovery>,
+}
+
+/// A recovery under way: from what, since when, and how fast it is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Recovery {
+    /// The incident.
+    pub incident: Name,
+    /// The entry that detected it there.
+    pub detected_entry: u64,
+    /// When that entry was recorded.
+    pub detected_recorded: Timestamp,
+    /// When the incident was noticed, as the responder said.
+    pub detected_claimed: Timestamp,
+    /// When the rollback was recorded.
+    pub rolled_back_at: Timestamp,
+    /// The policy's target at that time, in milliseconds.
+    pub target_ms: i64,
+}
+
+impl Recovery {
+    /// What there is to say once the rollback of entry `entry` was completed, by recorded and by claimed time.
+    pub fn completed(&self, entry: u64, recorded: Timestamp, claimed: Timestamp) -> Vec<Observation> {
+        let recorded_ms = recorded.since_ms(self.detected_recorded);
+        let claimed_ms = claimed.since_ms(self.detected_claimed);
+        let mut observations: Vec<_> = self.slow(entry, recorded_ms).into_iter().collect();
+        if (recorded_ms - claimed_ms).abs() > RECOVERY_APART_MAX_MS {
+            let incident = self.incident.clone();
+            observations.push(Observation::RecoveryTimesDiffer { entry, incident, recorded_ms, claimed_ms });
+        }
+        observations
+    }
+
+    /// What there is to say of a rollback that nobody reported on: it was over, at the earliest, when it was recorded.
+    #[must_use]
+    pub fn unreported(&self, entry: u64) -> Option<Observation> {
+        self.slow(entry, self.rolled_back_at.since_ms(self.detected_recorded))
+    }
+
+    fn slow(&self, entry: u64, took_ms: i64) -> Option<Observation> {
+        let (incident, target_ms) = (self.incident.clone(), self.target_ms);
+        (took_ms > target_ms).then_some(Observation::RecoverySlow { entry, incident, took_ms, target_ms })
+    }
+}
+
+/// The newest evaluations of a digest of one kind, a pair of suite and data set each, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Evaluations {
+    /// At most [`EVALUATIONS_MAX`].
+    pub newest: Vec<NewestEvaluation>,
+}
+
+/// The newest evaluation by one suite on one data set. Both are told apart by name: another version of a suite
+/// speaks after the one before it, and may take back what that one passed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NewestEvaluation {
+    /// Its entry.
+    pub entry: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The suite.
+    pub suite: Name,
+    /// The data set.
+    pub dataset: Name,
+    /// Whether every bounded metric lay within its bounds.
+    pub passed: bool,
+    /// Whether any metric was bounded: without one, it satisfies no gate.
+    pub bounded: bool,
+}
+
+impl EvaluationNeed {
+    /// Whether it asks for evaluations by this suite on this data set.
+    #[must_use]
+    pub fn fits(&self, of: &NewestEvaluation) -> bool {
+        self.suite.as_ref().is_none_or(|suite| of.suite == *suite)
+            && self.dataset.as_ref().is_none_or(|dataset| of.dataset == *dataset)
+    }
+
+    /// Whether this evaluation is what it asks for, whatever its age.
+    #[must_use]
+    pub fn is_met_by(&self, of: &NewestEvaluation) -> bool {
+        self.fits(of) && of.passed && of.bounded
+    }
+}
+
+/// An incident that is open, in one place or several.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OpenIncident {
+    /// Where, oldest first: at most [`INCIDENT_PLACES_MAX`].
+    pub places: Vec<IncidentPlace>,
+}
+
+/// Where an incident is open.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct IncidentPlace {
+    /// The entry that says so.
+    pub entry: u64,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The model, where it is one.
+    pub model: Option<Name>,
+    /// When that entry was recorded.
+    pub recorded_at: Timestamp,
+    /// When the incident was noticed, as the responder said.
+    pub detected_at: Timestamp,
+}
+
+/// Break-glass rollbacks that nobody has stood behind yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Owed {
+    /// By entry: at most [`OWED_MAX`].
+    pub rollbacks: Vec<OwedRatification>,
+}
+
+/// A break-glass rollback that nobody has stood behind yet.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OwedRatification {
+    /// Its entry.
+    pub entry: u64,
+    /// The model.
+    pub model: Name,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Who broke the glass.
+    pub person: Name,
+    /// Until when an approver may ratify it.
+    pub due: Timestamp,
+    /// Whether that time has passed: then it is a violation, and only administrators can accept it.
+    pub lapsed: bool,
 }
 
 impl Slot {
@@ -257,6 +424,8 @@ pub struct Changes {
     pub rows: Vec<(RowKey, Option<Row>)>,
     /// The event's id, now used.
     pub seen: (EventId, SeenEvent),
+    /// What the rules noticed and do not refuse.
+    pub observations: Vec<Observation>,
 }
 
 /// The rows, cached in memory over a source.
@@ -266,6 +435,8 @@ pub struct State<S> {
     rows: HashMap<RowKey, Option<Row>>,
     charter: Option<Arc<Charter>>,
     policy: Option<Arc<ReleasePolicy>>,
+    /// Asked for with every event, so that it is kept even where there is none.
+    owed: Option<Arc<Owed>>,
     seen: HashMap<EventId, SeenEvent>,
     /// The id that the source was last found not to know, for it is asked about more than once.
     unseen: Option<EventId>,
@@ -290,6 +461,7 @@ impl<S> State<S> {
             rows: HashMap::new(),
             charter: None,
             policy: None,
+            owed: None,
             seen: HashMap::new(),
             unseen: None,
             seen_after_clearing: 0,
@@ -324,8 +496,10 @@ impl<S> State<S> {
     /// Takes over what an accepted event changes.
     pub fn commit(&mut self, changes: Changes, now: Timestamp) {
         for (key, row) in changes.rows {
-            if let (RowKey::Charter, Some(Row::Charter(charter))) = (&key, &row) {
-                self.set_charter(Arc::clone(charter));
+            match &row {
+                Some(Row::Charter(charter)) => self.set_charter(Arc::clone(charter)),
+                Some(Row::Owed(owed)) => self.owed = Some(Arc::clone(owed)),
+                _ => {}
             }
             self.rows.insert(key, row);
         }
@@ -402,8 +576,28 @@ impl<S: RowSource> State<S> {
         slot(model: &Name, environment: &EnvironmentName) -> Slot(Slot), RowKey::Slot(model.clone(), environment.clone());
         /// Whether a digest has served in an environment.
         served(environment: &EnvironmentName, digest: Hash) -> Served(ServedRow), RowKey::Served(environment.clone(), digest);
-        /// Where a change happened that may still report.
+        /// A change that may still report.
         change(entry: u64) -> Change(OpenChange), RowKey::Change(entry);
+        /// The newest evaluations of a digest, of one kind.
+        evaluations(digest: Hash, kind: EvaluationKind) -> Evaluations(Evaluations), RowKey::Evaluations(digest, kind);
+        /// An incident that is open.
+        incident(id: &Name) -> Incident(OpenIncident), RowKey::Incident(id.clone());
+    }
+
+    /// Break-glass rollbacks that nobody has stood behind yet.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn owed(&mut self) -> Result<Arc<Owed>, S::Error> {
+        if let Some(owed) = &self.owed {
+            return Ok(Arc::clone(owed));
+        }
+        let owed = match self.row(&RowKey::Owed)? {
+            Some(Row::Owed(owed)) => owed,
+            _ => Arc::default(),
+        };
+        self.owed = Some(Arc::clone(&owed));
+        Ok(owed)
     }
 
     /// What holds for the whole ledger; none before entry 0.

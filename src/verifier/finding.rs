@@ -2,16 +2,19 @@
 //! (docs/auditing.md, "Findings").
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Deref;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::hash::Hash;
+use crate::lifecycle::observation::Observation;
 use crate::lifecycle::refusal::Refusal;
 use crate::signing::public_key::PublicKey;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, span_text};
 use crate::words::words;
 
 words! {
@@ -167,6 +170,26 @@ findings! {
     #[error("entry {index}: it redacts the attachment {digest}, which no entry before it cites")]
     AttachmentRedactsNothing { index: u64, digest: Hash } = "attachment.redacts_nothing", Remark;
 
+    // What the rules notice beside the event itself.
+    /// A key signed after the entry from which it is said to be compromised.
+    #[error("entry {index}: {person}'s key {key} signed it, and entry {revoked_by} says that the key was compromised since entry {since}")]
+    KeyCompromised { index: u64, key: PublicKey, person: String, since: u64, revoked_by: u64 } = "key.compromised", Violation;
+    /// What others built on such an entry.
+    #[error("entry {index}: it rests on entry {on}, which a compromised key signed")]
+    KeyCompromisedBasis { index: u64, on: u64 } = "key.compromised_basis", Remark;
+    /// Nobody stood behind a break-glass rollback in time.
+    #[error("entry {index}: nobody ratified {person}'s break-glass rollback by {due}")]
+    BreakGlassNotRatified { index: u64, person: String, due: Timestamp } = "break_glass.not_ratified", Violation;
+    /// A recovery took longer than the policy's target.
+    #[error("entry {index}: recovery from incident {incident} took {} by recorded times, the policy's target is {}", span_text(*took_ms), span_text(*target_ms))]
+    RecoverySlow { index: u64, incident: String, took_ms: i64, target_ms: i64 } = "recovery.slow", Remark;
+    /// What responders claim of a recovery is not what was recorded.
+    #[error("entry {index}: recovery from incident {incident} took {} by recorded times and {} by claimed ones", span_text(*recorded_ms), span_text(*claimed_ms))]
+    RecoveryTimesDiffer { index: u64, incident: String, recorded_ms: i64, claimed_ms: i64 } = "recovery.times_differ", Remark;
+    /// Administrators accepted what nobody found.
+    #[error("entry {index}: it accepts `{code}` of entry {entry}, which has no such violation")]
+    RatificationVoid { index: u64, entry: u64, code: String } = "ratification.accepts_nothing", Remark;
+
     // Checkpoints. `index` is that of the batch's last entry.
     /// The note of a batch is not what a canonical encoder writes.
     #[error("checkpoint after entry {index}: {reason}")]
@@ -250,15 +273,74 @@ impl Finding {
     }
 }
 
-impl Serialize for Finding {
-    /// `code`, `class`, `index`, `message`, `facts`.
+impl From<Observation> for Finding {
+    fn from(observation: Observation) -> Self {
+        let index = observation.entry();
+        match observation {
+            Observation::NotRatified { person, due, .. } => {
+                Self::BreakGlassNotRatified { index, person: person.to_string(), due }
+            }
+            Observation::RecoverySlow { incident, took_ms, target_ms, .. } => {
+                Self::RecoverySlow { index, incident: incident.to_string(), took_ms, target_ms }
+            }
+            Observation::RecoveryTimesDiffer { incident, recorded_ms, claimed_ms, .. } => {
+                Self::RecoveryTimesDiffer { index, incident: incident.to_string(), recorded_ms, claimed_ms }
+            }
+        }
+    }
+}
+
+/// A finding, and the entry by which administrators accepted it, if they did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    finding: Finding,
+    accepted_by: Option<u64>,
+}
+
+impl Deref for Found {
+    type Target = Finding;
+
+    fn deref(&self) -> &Finding {
+        &self.finding
+    }
+}
+
+impl Found {
+    /// The entry by which administrators accepted it. Violations alone can be accepted.
+    #[must_use]
+    pub const fn accepted_by(&self) -> Option<u64> {
+        self.accepted_by
+    }
+
+    /// What it means for the verdict: what was accepted stays listed, as a remark.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        if self.accepted_by.is_some() { Class::Remark } else { self.finding.class() }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.finding, f)?;
+        match self.accepted_by {
+            Some(entry) => write!(f, " (accepted by entry {entry})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Found {
+    /// `code`, `class`, `index`, `message`, `facts`, and `accepted_by` where it was.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(5))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("code", &self.code())?;
         map.serialize_entry("class", &self.class())?;
         map.serialize_entry("index", &self.index())?;
-        map.serialize_entry("message", &self.to_string())?;
+        map.serialize_entry("message", &self.finding.to_string())?;
         map.serialize_entry("facts", &self.facts())?;
+        if let Some(entry) = self.accepted_by {
+            map.serialize_entry("accepted_by", &entry)?;
+        }
         map.end()
     }
 }
@@ -272,28 +354,69 @@ pub const FINDINGS_PER_CODE_MAX: u64 = 1_000;
 pub(super) struct Findings {
     kept: Vec<Finding>,
     counts: BTreeMap<Cow<'static, str>, u64>,
+    /// Violations beyond what is kept, by entry and code: each could have been accepted, or not.
+    violations_beyond: BTreeSet<(u64, Cow<'static, str>)>,
+    /// What administrators accepted: entry and code, and the entry that accepts it.
+    acceptances: BTreeMap<(u64, String), u64>,
+}
+
+/// Findings, ended.
+pub(super) struct Ended {
+    /// By entry and code, those about the whole log first.
+    pub(super) findings: Vec<Found>,
+    pub(super) counts: BTreeMap<Cow<'static, str>, u64>,
+    /// Whether a violation that is not among the findings, for there were too many, was not accepted.
+    pub(super) violation_beyond: bool,
 }
 
 impl Findings {
     pub(super) fn add(&mut self, finding: Finding) {
-        let count = self.counts.entry(finding.code()).or_default();
+        let code = finding.code();
+        let count = self.counts.entry(code.clone()).or_default();
         *count += 1;
         if *count <= FINDINGS_PER_CODE_MAX {
             self.kept.push(finding);
+        } else if finding.class() == Class::Violation {
+            self.violations_beyond.insert((finding.index().unwrap_or(u64::MAX), code));
         }
     }
 
-    pub(super) fn extend(&mut self, findings: Vec<Finding>) {
+    pub(super) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         for finding in findings {
             self.add(finding);
         }
     }
 
-    /// The findings kept, by entry and code, those about the whole log first; and how many there
-    /// were of each code.
-    pub(super) fn into_parts(mut self) -> (Vec<Finding>, BTreeMap<Cow<'static, str>, u64>) {
-        self.kept.sort_by_cached_key(|finding| (finding.index(), finding.code()));
-        (self.kept, self.counts)
+    /// Takes in that entry `by` accepts a violation of `entry`.
+    pub(super) fn accept(&mut self, entry: u64, code: &str, by: u64) {
+        self.acceptances.entry((entry, code.to_owned())).or_insert(by);
+    }
+
+    pub(super) fn end(mut self) -> Ended {
+        let acceptances = std::mem::take(&mut self.acceptances);
+        let mut used: BTreeSet<(u64, String)> = BTreeSet::new();
+        let mut accepted_by = |entry: Option<u64>, code: &str| {
+            let place = (entry?, code.to_owned());
+            let by = acceptances.get(&place).copied()?;
+            used.insert(place);
+            Some(by)
+        };
+        let mut findings: Vec<Found> = Vec::with_capacity(self.kept.len());
+        for finding in std::mem::take(&mut self.kept) {
+            let is_violation = finding.class() == Class::Violation;
+            let accepted_by = is_violation.then(|| accepted_by(finding.index(), &finding.code())).flatten();
+            findings.push(Found { finding, accepted_by });
+        }
+        let beyond = std::mem::take(&mut self.violations_beyond);
+        let still_open =
+            beyond.iter().filter(|(entry, code)| accepted_by(Some(*entry), code).is_none()).count();
+        for ((entry, code), by) in acceptances.iter().filter(|(place, _)| !used.contains(place)) {
+            let finding = Finding::RatificationVoid { index: *by, entry: *entry, code: code.clone() };
+            *self.counts.entry(finding.code()).or_default() += 1;
+            findings.push(Found { finding, accepted_by: None });
+        }
+        findings.sort_by_cached_key(|found| (found.index(), found.code()));
+        Ended { findings, counts: self.counts, violation_beyond: still_open > 0 }
     }
 }
 

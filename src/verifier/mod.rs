@@ -10,6 +10,7 @@
 //! | `frames` | frames in order, and on behind damage |
 //! | `decode` | a group of frames to entries, leaf hashes, checked signatures: on all cores |
 //! | `replay` | chain, tree, times and rules, one entry after another |
+//! | `compromise` | what compromised keys signed, and what rests on it: a second walk, where there is such a key |
 //! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`finding`] | everything that can be found, with its code and class |
@@ -17,6 +18,7 @@
 
 mod anchor;
 mod attachments;
+mod compromise;
 mod decode;
 pub mod finding;
 mod frames;

@@ -5,14 +5,17 @@
 
 use std::convert::Infallible;
 
+use crate::event::body::Body;
+use crate::event::incident::Ratification;
 use crate::hash::Hash;
 use crate::lifecycle::rules::{Submission, replay};
-use crate::lifecycle::state::{NoSource, State};
+use crate::lifecycle::state::{NoSource, Row, RowKey, State};
 use crate::merkle::tree::Frontier;
 use crate::time::Timestamp;
 
 use super::anchor::Anchor;
 use super::attachments::Register;
+use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
 
@@ -57,6 +60,9 @@ pub(super) struct Replayed {
     pub(super) rules_judged_up_to: u64,
     pub(super) counts: Counts,
     pub(super) attachments: Option<Register>,
+    /// What the rules' state came to.
+    pub(super) state: State<NoSource>,
+    pub(super) compromised: Vec<CompromisedKey>,
 }
 
 struct WrongRoots {
@@ -72,6 +78,8 @@ struct Rules {
     /// Entries below this index were judged.
     judged_up_to: u64,
     stopped: bool,
+    /// Keys that were revoked as compromised.
+    compromised: Vec<CompromisedKey>,
 }
 
 impl Replay {
@@ -86,7 +94,12 @@ impl Replay {
             previous: Some(Hash::ZERO),
             recorded_at: None,
             wrong_roots: None,
-            rules: Rules { state: State::default(), judged_up_to: 0, stopped: false },
+            rules: Rules {
+                state: State::default(),
+                judged_up_to: 0,
+                stopped: false,
+                compromised: Vec::new(),
+            },
             counts: Counts::default(),
             newest_note: None,
             attachments: None,
@@ -134,6 +147,7 @@ impl Replay {
     /// Ends the replay.
     pub(super) fn finish(mut self) -> Replayed {
         self.end_run_of_wrong_roots();
+        self.findings.extend(self.rules.unreported());
         Replayed {
             findings: self.findings,
             anchors: self.anchors,
@@ -144,6 +158,8 @@ impl Replay {
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
             attachments: self.attachments,
+            state: self.rules.state,
+            compromised: self.rules.compromised,
         }
     }
 
@@ -231,9 +247,13 @@ impl Rules {
             return false;
         }
         let index = submission.index;
-        let Ok((changes, refusal)) = replay(&mut self.state, submission);
+        let Ok((mut changes, refusal)) = replay(&mut self.state, submission);
+        findings.extend(std::mem::take(&mut changes.observations).into_iter().map(Finding::from));
         self.state.commit(changes, submission.recorded_at);
         let is_lawful = refusal.is_none();
+        if is_lawful {
+            self.take_in(submission, findings);
+        }
         if let Some(refusal) = refusal {
             // Without the ledger's beginning, or under rules of a later version, nothing can be judged.
             let founded = matches!(self.state.charter(), Ok::<_, Infallible>(Some(_)));
@@ -242,6 +262,32 @@ impl Rules {
         }
         self.judged_up_to = index + u64::from(!self.stopped);
         is_lawful
+    }
+
+    /// What a lawful entry says about others, of which the rules' state keeps nothing.
+    fn take_in(&mut self, submission: &Submission<'_>, findings: &mut Findings) {
+        let index = submission.index;
+        match &submission.event.body {
+            Body::EntryRatified(body) => {
+                if let Ratification::Violations { codes } = &body.ratification {
+                    codes.iter().for_each(|code| findings.accept(body.entry, code.as_str(), index));
+                }
+            }
+            Body::KeyRevoked(body) => {
+                let compromised = |since| CompromisedKey { key: body.key, since, revoked_by: index };
+                self.compromised.extend(body.compromised_since.map(compromised));
+            }
+            _ => {}
+        }
+    }
+
+    /// What there is to say of rollbacks that nobody has reported on.
+    fn unreported(&self) -> Vec<Finding> {
+        let open = self.state.rows().filter_map(|(key, row)| match (key, row) {
+            (RowKey::Change(entry), Row::Change(change)) => change.recovery.as_ref()?.unreported(*entry),
+            _ => None,
+        });
+        open.map(Finding::from).collect()
     }
 
     /// Passes over an entry whose authors' signatures are not valid: it changes nothing.

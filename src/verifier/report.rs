@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::hash::Hash;
 use crate::time::Timestamp;
 
-use super::finding::{Class, Finding};
+use super::finding::{Class, Found};
 
 /// How many findings the text shows; JSON holds all that were kept.
 const FINDINGS_SHOWN_MAX: usize = 100;
@@ -34,13 +34,13 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict that these findings come to.
+    /// The verdict that these findings come to. `violation_beyond` says that there is a violation beyond those.
     #[must_use]
-    pub fn of(findings: &[Finding], anchored: Anchored) -> Self {
+    pub fn of(findings: &[Found], violation_beyond: bool, anchored: Anchored) -> Self {
         let has = |class| findings.iter().any(|finding| finding.class() == class);
         if has(Class::Tampered) {
             Self::Tampered
-        } else if has(Class::Violation) {
+        } else if violation_beyond || has(Class::Violation) {
             Self::Violation
         } else if has(Class::Unclear) {
             Self::CannotTell
@@ -164,7 +164,7 @@ pub struct Report {
     /// The earlier checkpoints given.
     pub checkpoints: Vec<CheckpointReport>,
     /// What was found: about the whole log first, then by entry and code. At most 1,000 of a code.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Found>,
     /// How many findings of each code there were.
     pub finding_counts: BTreeMap<Cow<'static, str>, u64>,
 }

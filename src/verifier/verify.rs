@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::hash::Hash;
+use crate::lifecycle::state::{NoSource, State};
 use crate::log::trust_root::TrustRoot;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin};
 use crate::note::vkey::VerifierKey;
@@ -23,8 +24,9 @@ use crate::store::head::{Head, HeadError, HeadState, read_head};
 
 use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head};
 use super::attachments;
+use super::compromise::find_compromised;
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
-use super::finding::{Finding, Findings};
+use super::finding::{Ended, Finding, Findings};
 use super::frames::{Frames, Step};
 use super::replay::{Replay, Replayed};
 use super::report::{Anchored, AttachmentCounts, Report, Verdict};
@@ -124,6 +126,19 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`]; whatever is wrong with the ledger is in the report.
 pub fn verify_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) -> Result<Report, VerifyError> {
+    Ok(judge_dir(dir, options, progress)?.0)
+}
+
+/// As [`verify_dir`], with the release state that the entries came to: what serves where, by the rules, for whoever
+/// decides by it. It means nothing where the report says that the log was tampered with, or cannot be read to its end.
+///
+/// # Errors
+/// As [`verify_dir`].
+pub fn judge_dir(
+    dir: &Path,
+    options: &Options<'_>,
+    progress: &Progress<'_>,
+) -> Result<(Report, State<NoSource>), VerifyError> {
     let log_dir = dir.join("log");
     // A directory that may not be looked into is not one where nothing stands.
     let may_be_there = log_dir
@@ -137,11 +152,11 @@ pub fn verify_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) ->
     for _ in 1..PASSES_MAX {
         let size = published.until();
         let source = FileSource::new(&log_dir);
-        let report = verify_published(&source, published, attachments, options, progress)?;
+        let (report, state) = verify_published(&source, published, attachments, options, progress)?;
         published = read_published(dir)?;
         // A ledger that goes on meanwhile removes bytes by entries that were not read.
         if !report.finding_counts.contains_key("attachment.missing") || published.until() == size {
-            return Ok(report);
+            return Ok((report, state));
         }
     }
     verify_published(&FileSource::new(&log_dir), published, attachments, options, progress)
@@ -165,7 +180,7 @@ pub fn verify(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Report, VerifyError> {
-    verify_published(source, Published::Head(head), None, options, progress)
+    Ok(verify_published(source, Published::Head(head), None, options, progress)?.0)
 }
 
 fn verify_published(
@@ -174,7 +189,7 @@ fn verify_published(
     attachments: Option<&Path>,
     options: &Options<'_>,
     progress: &Progress<'_>,
-) -> Result<Report, VerifyError> {
+) -> Result<(Report, State<NoSource>), VerifyError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.unwrap_or(0))
         .build()
@@ -209,7 +224,7 @@ struct Group {
 }
 
 impl Verification<'_> {
-    fn run(&self) -> Result<Report, VerifyError> {
+    fn run(&self) -> Result<(Report, State<NoSource>), VerifyError> {
         let until = self.until();
         let mut frames = Frames::new(self.source, until)?;
         let mut group = next_group(&mut frames)?;
@@ -250,6 +265,8 @@ impl Verification<'_> {
         let size = frames.next_index();
         let goes_on = self.goes_on(&frames)?;
         let mut replayed = replay.finish();
+        let Replayed { compromised, state, findings, .. } = &mut replayed;
+        find_compromised(self.source, until, compromised, state, findings)?;
         let attachments = self.check_attachments(size, &mut replayed)?;
         let end = End { size, has_gap, goes_on, attachments };
         Ok(self.report(replayed, &expected, founding.as_ref(), end))
@@ -322,7 +339,7 @@ impl Verification<'_> {
         expected: &Expected,
         founding: Option<&Founding>,
         end: End,
-    ) -> Report {
+    ) -> (Report, State<NoSource>) {
         let End { size, has_gap, goes_on, attachments } = end;
         let log = ReadLog {
             size,
@@ -338,13 +355,13 @@ impl Verification<'_> {
         if size == 0 && !has_gap {
             replayed.findings.add(Finding::LogEmpty {});
         }
-        let (findings, finding_counts) = replayed.findings.into_parts();
+        let Ended { findings, counts: finding_counts, violation_beyond } = replayed.findings.end();
         let anchored = match self.options.trust {
             Some(trust) => Anchored::TrustRoot { ledger_id: trust.ledger_id() },
             None => Anchored::No,
         };
-        Report {
-            verdict: Verdict::of(&findings, anchored),
+        let report = Report {
+            verdict: Verdict::of(&findings, violation_beyond, anchored),
             anchored,
             origin: expected.origin.as_ref().map(ToString::to_string),
             ledger_id: founding.map(|founding| founding.ledger_id),
@@ -362,7 +379,8 @@ impl Verification<'_> {
             checkpoints: replayed.anchors.into_iter().map(|anchor| anchor.report).collect(),
             findings,
             finding_counts,
-        }
+        };
+        (report, replayed.state)
     }
 }
 

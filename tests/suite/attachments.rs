@@ -78,7 +78,7 @@ impl Audited {
     /// The codes of what is found, each with its entry; and the exit code.
     fn found(&self) -> (Vec<(String, Option<u64>)>, u8) {
         let report = self.verify_with(&quick());
-        let indices = report.findings.iter().map(rollbook::verifier::finding::Finding::index);
+        let indices = report.findings.iter().map(|found| found.index());
         (codes(&report).into_iter().zip(indices).collect(), report.verdict.exit_code())
     }
 

@@ -114,7 +114,7 @@ fn nothing_is_written_over_unless_forced() {
 #[test]
 fn the_version_names_the_format() {
     let desk = Desk::empty();
-    let version = concat!("rollbook ", env!("CARGO_PKG_VERSION"), " (format 1, rules 1)\n");
+    let version = concat!("rollbook ", env!("CARGO_PKG_VERSION"), " (format 1, rules 2)\n");
     assert_eq!(desk.done("--version"), version);
 }
 

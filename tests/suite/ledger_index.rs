@@ -114,7 +114,7 @@ fn an_index_of_a_newer_or_an_older_layout_is_rebuilt() {
     let test = ledger_of_nine();
     let expected = facts(&test.open(), &VERSIONS);
     let key = b"how far".to_vec();
-    for layout in [0u32, 1, 3, u32::MAX] {
+    for layout in [0u32, 1, u32::MAX - 1, u32::MAX] {
         let rows = Rows::open(&test.dir().join("index")).unwrap();
         let mut value = rows.get(&key).unwrap().expect("the index was flushed");
         assert_ne!(value[..4], layout.to_le_bytes());

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing: `pub` is for the other modules")]
 
 mod attachments;
+mod authority;
 mod cli_golden;
 mod cli_reading;
 mod cli_recovery;
@@ -17,6 +18,7 @@ mod format_rejected;
 mod format_tables;
 mod format_wincode;
 mod frame_vectors;
+mod gate;
 mod house;
 mod index_damage;
 mod index_upkeep;
@@ -36,7 +38,9 @@ mod real_git;
 mod real_keys;
 mod real_signers;
 mod real_users;
+mod rule_rows_of_evidence;
 mod rule_table;
+mod rules_model;
 mod store_kill;
 mod support;
 mod verifier_attacks;

@@ -1,6 +1,6 @@
 //! `rollbook bench fill`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -11,12 +11,14 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::progress;
 use crate::cli::record::exists_already;
+use crate::cli::view::{Until, View};
+use crate::log::reader::LogReader;
 use crate::store::frame::FRAME_ENTRIES_MAX;
 
 /// Make a valid ledger of N entries, all really signed, through the ordinary append path.
 ///
-/// It mixes registrations, promotions, completions and notes by several people. DIR/ledger is the
-/// ledger, DIR/trust.toml the trust root, DIR/keys/admin.pem the administrator's key.
+/// It mixes registrations, promotions, completions, evaluations, drift, incidents and notes by several
+/// people, and tells how many rows the release state of it has. DIR/ledger is the ledger, DIR/trust.toml the trust root, DIR/keys/admin.pem the administrator's key.
 ///
 /// Example:
 ///   rollbook bench fill /tmp/million --entries 1000000 --batch 1000
@@ -45,6 +47,12 @@ pub struct Fill {
     pub seed: u64,
 }
 
+/// How many rows the release state has that all entries come to.
+fn state_rows(ledger: &Path) -> Result<usize, Failure> {
+    let view = View::replay(LogReader::open(ledger)?, Until::Now)?;
+    Ok(view.state.rows().count())
+}
+
 impl Fill {
     /// Runs the command.
     ///
@@ -60,13 +68,17 @@ impl Fill {
         bar.finish_and_clear();
         let (entries, seconds) = (filler.ledger.size(), began.elapsed().as_secs_f64());
         let rate = entries as f64 / seconds;
+        drop(filler);
+        let rows = state_rows(&self.dir.join("ledger"))?;
         if context.json() {
             return context.print_json(&json!({
                 "ledger": self.dir.join("ledger"), "trust_root": self.dir.join("trust.toml"),
                 "entries": entries, "seconds": seconds, "entries_per_second": rate,
+                "state_rows": rows,
             }));
         }
         context.print(format_args!("{entries} entries in {seconds:.1} s, {rate:.0} a second"))?;
+        context.print(format_args!("release state: {rows} rows"))?;
         context.print(format_args!(
             "next: rollbook verify {} --trust {}",
             self.dir.join("ledger").display(),

@@ -14,9 +14,14 @@ use crate::event::authority::{KeyGranted, Policy, Role, Scope};
 use crate::event::body::{Body, Event};
 use crate::event::glob::Glob;
 use crate::event::header::{Basis, EventId, FORMAT_VERSION, Header};
+use crate::event::incident::{IncidentDetected, IncidentResolved};
 use crate::event::infra::{GitId, InfraCommit};
 use crate::event::list::Ascending;
-use crate::event::model::{DigestMethod, ModelDigest, ModelRegistered};
+use crate::event::model::{
+    AlertStatus, DigestMethod, DriftDetected, DriftKind, EvaluationKind, EvaluationOutcome, ForeignDigest,
+    Metric, ModelDigest, ModelEvaluated, ModelRegistered, NamedDigest,
+};
+use crate::event::number::Finite;
 use crate::event::release::{ChangeCompleted, ChangeOutcome, ModelPromoted, Serving, Strategy};
 use crate::event::remark::{NoteAdded, NoteSubject};
 use crate::event::text::{EnvironmentName, Name, PolicyText, Text};
@@ -25,6 +30,7 @@ use crate::ledger::writer::Ledger;
 use crate::lifecycle::policy::POLICY_SCHEMA;
 use crate::signing::envelope::Envelope;
 use crate::signing::key_file::SecretKey;
+use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
 use crate::store::frame::FRAME_ENTRIES_MAX;
 use crate::time::{HOUR_MS, Timestamp};
@@ -74,8 +80,12 @@ pub struct Crew {
     scale: Scale,
     /// What serves, by model and environment, and which promotion of it is next.
     slots: Vec<FillerSlot>,
+    /// The incident that is open, by the entry that opened it.
+    open_incident: Option<u64>,
     /// How many events were built.
     built: u64,
+    /// What serves behind the gate, and how many promotions it has let through.
+    gated: FillerSlot,
 }
 
 #[derive(Clone, Default)]
@@ -95,7 +105,7 @@ impl Filler {
             origin: "bench.example.org/ledger",
             administrator: "admin",
             seed: Hash::of_parts(&[b"admin", &scale.seed.to_le_bytes()]),
-            policy: policy(scale.environments),
+            policy: policy(),
         };
         let founded = found_in(context, dir, &founding)?;
         let person = |number: u64| {
@@ -106,7 +116,15 @@ impl Filler {
         people.extend((0..scale.keys).map(person));
         let slots = usize::try_from(scale.models * scale.environments).unwrap_or(0);
         let slots = vec![FillerSlot::default(); slots];
-        let crew = Crew { ledger_id: founded.ledger_id, people, scale, slots, built: 0 };
+        let crew = Crew {
+            ledger_id: founded.ledger_id,
+            people,
+            scale,
+            slots,
+            open_incident: None,
+            built: 0,
+            gated: FillerSlot::default(),
+        };
         let mut filler = Self { ledger: founded.ledger, crew };
         for batch in filler.crew.beginnings(context.now())?.chunks(FRAME_ENTRIES_MAX) {
             append_all(&filler.ledger, batch.to_vec())?;
@@ -145,20 +163,31 @@ impl Filler {
 }
 
 impl Crew {
-    /// The events of the entries `indices`, signed: of four, one promotion, its completion, and two notes. They fit
-    /// in this order, and once those before them are recorded.
+    /// The events of the entries `indices`, signed: of sixteen, four promotions with their completions, an incident
+    /// that is opened and resolved, an evaluation, two of drift, and three notes. They fit in this order, and once
+    /// those before them are recorded.
     fn releases(&mut self, indices: Range<u64>, now: Timestamp) -> Result<Vec<Envelope>, Failure> {
         let mut events = Vec::new();
         let mut last_change = None;
         for index in indices {
-            let body = match (index % 4, last_change.take()) {
-                (0, _) => {
+            let body = match (index % 16, last_change.take()) {
+                (place, _) if place % 4 == 0 => {
                     last_change = Some(index);
                     self.promotion(index)
                 }
-                (1, Some(change)) => {
+                (place, Some(change)) if place % 4 == 1 => {
                     let outcome = ChangeOutcome::Succeeded;
                     ChangeCompleted { change, outcome, completed_at: now, summary: None }.into()
+                }
+                (3 | 15, _) => drift(index, now),
+                (6, _) => evaluation(index % self.scale.models, index / 16 % VERSIONS),
+                (10, _) => {
+                    self.open_incident = Some(index);
+                    incident(index, now)
+                }
+                (11, _) if self.open_incident.is_some() => {
+                    let incident = incident_name(self.open_incident.take().unwrap_or(index));
+                    IncidentResolved { incident, resolved_at: now, summary: None }.into()
                 }
                 _ => remark(index - 1),
             };
@@ -206,25 +235,18 @@ impl Crew {
     fn sign_all(&self, events: Vec<(usize, Event)>) -> Result<Vec<Envelope>, Failure> {
         let signed = |(signer, event): (usize, Event)| {
             let signer = std::slice::from_ref(&*self.people[signer]);
-            Ok(sign(&event, signer)?.into_envelope()?)
+            Ok::<_, Failure>(sign(&event, signer)?.into_envelope()?)
         };
         events.into_par_iter().map(signed).collect()
     }
 
     /// Everyone's grant, and every version's registration, signed.
     fn beginnings(&mut self, now: Timestamp) -> Result<Vec<Envelope>, Failure> {
-        let any = || Ascending::sort(vec![Glob::new("*").expect("a glob")]).expect("one item");
-        let roles = vec![Role::Registrar, Role::Deployer, Role::Responder];
+        let roles = [Role::Registrar, Role::Evaluator, Role::Deployer, Role::Responder];
         let mut events = Vec::new();
         for number in 1..self.people.len() {
-            let body = KeyGranted {
-                person: Name::new(format!("person-{number}")).expect("a short name"),
-                key: self.people[number].public_key(),
-                roles: Ascending::sort(roles.clone())?,
-                scope: Scope { environments: any(), models: any() },
-                valid_from: None,
-                valid_until: None,
-            };
+            let person = format!("person-{number}");
+            let body = grant(&person, self.people[number].public_key(), &roles)?;
             events.push(self.event(0, now, body));
         }
         for (model, version) in
@@ -235,6 +257,39 @@ impl Crew {
         self.sign_all(events)
     }
 
+    /// What comes before [`Crew::gated_promotion`], signed: an approver's grant, and two versions of the first model
+    /// evaluated and put in `staging`. Two parts, for each version has to serve there for a while.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn gate_beginnings(&mut self, size: u64, now: Timestamp) -> Result<[Vec<Envelope>; 2], Failure> {
+        let mut events =
+            vec![self.event(0, now, grant("approver", approver().public_key(), &[Role::Approver])?)];
+        events.extend((0..2).map(|version| self.event(1, now, evaluation(0, version))).collect::<Vec<_>>());
+        let staging = || EnvironmentName::new("staging").expect("a short name");
+        let entry = size + events.len() as u64;
+        events.push(self.event(1, now, promoted((0, 0), staging(), None, entry)));
+        let from = Serving { version: version_name(0), entry };
+        let second = self.event(1, now, promoted((0, 1), staging(), Some(from), entry + 1));
+        Ok([self.sign_all(events)?, self.sign_all(vec![second])?])
+    }
+
+    /// A promotion that the policy holds against everything it can ask for, as entry `index`, signed and approved:
+    /// order, time served, an evaluation, an approval.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn gated_promotion(&mut self, index: u64, now: Timestamp) -> Result<Envelope, Failure> {
+        let version = self.gated.promotions % 2;
+        self.gated.promotions += 1;
+        let from = self.gated.serving.replace(Serving { version: version_name(version), entry: index });
+        let environment = EnvironmentName::new("gated").expect("a short name");
+        let (signer, event) = self.event(1, now, promoted((0, version), environment, from, index));
+        let mut draft = sign(&event, std::slice::from_ref(&*self.people[signer]))?;
+        draft.sign(&approver())?;
+        Ok(draft.into_envelope()?)
+    }
+
     fn promotion(&mut self, index: u64) -> Body {
         let number = (index / 4) % (self.scale.models * self.scale.environments);
         let (model, environment) = (number / self.scale.environments, number % self.scale.environments);
@@ -243,30 +298,123 @@ impl Crew {
         let serving = Serving { version: version_name(version), entry: index };
         let from = slot.serving.replace(serving);
         slot.promotions += 1;
-        let commit = Hash::of_parts(&[b"commit", &index.to_le_bytes()]);
-        ModelPromoted {
-            model: model_name(model),
-            version: version_name(version),
-            digest: model_root(model, version),
-            environment: EnvironmentName::new(format!("env-{environment}")).expect("a short name"),
-            from,
-            policy_entry: 0,
-            infra: InfraCommit {
-                repository: Name::new("https://git.example.org/infra").expect("a short name"),
-                commit: GitId::from_slice(&commit.as_bytes()[..20]).expect("20 bytes"),
-                tag: None,
-                commit_object: None,
-                tag_object: None,
-                manifests: Ascending::default(),
-                path_proof: None,
-            },
-            strategy: Some(Strategy::Rolling),
-            evidence: Ascending::default(),
-            ticket: Some(Name::new(format!("OPS-{index}")).expect("a short name")),
-            reason: None,
-        }
-        .into()
+        let environment = EnvironmentName::new(format!("env-{environment}")).expect("a short name");
+        promoted((model, version), environment, from, index).into()
     }
+}
+
+/// The key of whoever approves what [`Crew::gated_promotion`] proposes.
+fn approver() -> Signer {
+    Signer::from_secret(SecretKey::from_seed(Hash::of(b"the approver").as_bytes()))
+}
+
+fn grant(person: &str, key: PublicKey, roles: &[Role]) -> Result<KeyGranted, Failure> {
+    let any = || Ascending::sort(vec![Glob::new("*").expect("a glob")]).expect("one item");
+    Ok(KeyGranted {
+        person: Name::new(person)?,
+        key,
+        roles: Ascending::sort(roles.to_vec())?,
+        scope: Scope { environments: any(), models: any() },
+        valid_from: None,
+        valid_until: None,
+    })
+}
+
+/// A promotion of a model's version, as entry `index`.
+fn promoted(
+    (model, version): (u64, u64),
+    environment: EnvironmentName,
+    from: Option<Serving>,
+    index: u64,
+) -> ModelPromoted {
+    let commit = Hash::of_parts(&[b"commit", &index.to_le_bytes()]);
+    ModelPromoted {
+        model: model_name(model),
+        version: version_name(version),
+        digest: model_root(model, version),
+        environment,
+        from,
+        policy_entry: 0,
+        infra: InfraCommit {
+            repository: Name::new("https://git.example.org/infra").expect("a short name"),
+            commit: GitId::from_slice(&commit.as_bytes()[..20]).expect("20 bytes"),
+            tag: None,
+            commit_object: None,
+            tag_object: None,
+            manifests: Ascending::default(),
+            path_proof: None,
+        },
+        strategy: Some(Strategy::Rolling),
+        evidence: Ascending::default(),
+        ticket: Some(Name::new(format!("OPS-{index}")).expect("a short name")),
+        reason: None,
+    }
+}
+
+/// A fairness evaluation that passed.
+fn evaluation(model: u64, version: u64) -> Body {
+    let number = |text: &str| text.parse::<Finite>().expect("a number");
+    let metric = Metric {
+        name: Name::new("demographic_parity_difference").expect("a short name"),
+        value: number("0.03"),
+        min: None,
+        max: Some(number("0.1")),
+    };
+    ModelEvaluated {
+        model: model_name(model),
+        version: version_name(version),
+        digest: model_root(model, version),
+        kind: EvaluationKind::Fairness,
+        suite: Name::new("fairlearn").expect("a short name"),
+        suite_version: Some(Name::new("0.12.0").expect("a short name")),
+        suite_digest: None,
+        dataset: NamedDigest {
+            name: Name::new("loans-held-out").expect("a short name"),
+            digest: ForeignDigest::Sha256(*model_root(model, version).as_bytes()),
+        },
+        environment: None,
+        metrics: Ascending::sort(vec![metric]).expect("one item"),
+        outcome: EvaluationOutcome::Passed,
+        summary: None,
+    }
+    .into()
+}
+
+fn drift(index: u64, now: Timestamp) -> Body {
+    let number = |text: &str| text.parse::<Finite>().expect("a number");
+    DriftDetected {
+        environment: EnvironmentName::new("env-0").expect("a short name"),
+        model: model_name(0),
+        version: None,
+        kind: DriftKind::Data,
+        feature: Some(Name::new(format!("feature-{}", index % 7)).expect("a short name")),
+        statistic: Name::new("psi").expect("a short name"),
+        value: number("0.27"),
+        threshold: number("0.2"),
+        window: Some(Name::new("24h").expect("a short name")),
+        monitor: Name::new("monitor").expect("a short name"),
+        status: AlertStatus::Firing,
+        detected_at: now,
+        summary: None,
+    }
+    .into()
+}
+
+fn incident_name(index: u64) -> Name {
+    Name::new(format!("INC-{index}")).expect("a short name")
+}
+
+fn incident(index: u64, now: Timestamp) -> Body {
+    IncidentDetected {
+        incident: incident_name(index),
+        environment: EnvironmentName::new("env-0").expect("a short name"),
+        model: Some(model_name(0)),
+        severity: Name::new("sev2").expect("a short name"),
+        detected_at: now,
+        evidence: Ascending::default(),
+        summary: None,
+    }
+    .into()
 }
 
 fn registration(model: u64, version: u64) -> ModelRegistered {
@@ -308,12 +456,14 @@ pub fn append_all(ledger: &Ledger, envelopes: Vec<Envelope>) -> Result<(), Failu
     ledger.append_batch(envelopes).into_iter().try_for_each(|outcome| Ok(outcome.map(drop)?))
 }
 
-fn policy(environments: u64) -> Policy {
-    let mut text = format!("schema = {POLICY_SCHEMA}\n[administrators]\nthreshold = 1\n");
-    for number in 0..environments {
-        text += &format!("[[environment]]\nname = \"env-{number}\"\n");
-    }
-    Policy { schema: POLICY_SCHEMA, text: PolicyText::new(text).expect("short names") }
+fn policy() -> Policy {
+    let text = format!(
+        "schema = {POLICY_SCHEMA}\n[administrators]\nthreshold = 1\n[[environment]]\nname = \"env-*\"\n\
+         [[environment]]\nname = \"staging\"\n[[environment]]\nname = \"gated\"\n[environment.promote]\n\
+         approvals = 1\nafter = [\"staging\"]\nserved_for = \"1s\"\n\
+         evaluations = [{{ kind = \"fairness\", max_age = \"30d\" }}]\n"
+    );
+    Policy { schema: POLICY_SCHEMA, text: PolicyText::new(text).expect("a short text") }
 }
 
 fn model_name(number: u64) -> Name {

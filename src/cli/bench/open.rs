@@ -9,7 +9,7 @@ use clap::Args;
 use crate::cli::bench::bare::BareFile;
 use crate::cli::bench::bed::Bed;
 use crate::cli::bench::figures::{Figure, median, print};
-use crate::cli::bench::filler::{Crew, Filler, Scale};
+use crate::cli::bench::filler::{Crew, Filler, Scale, append_all};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::progress;
@@ -19,13 +19,16 @@ use crate::ledger::writer::Ledger;
 const ROUNDS: usize = 15;
 /// The bytes of a bare append: about one entry's batch.
 const BARE_BYTES: u64 = 800;
+/// Longer than the policy of the gate wants a digest to have served.
+const GATE_PAUSE: Duration = Duration::from_millis(1_100);
 /// A world that fits into the smallest ledger.
 const SMALL: Scale = Scale { models: 1, environments: 1, keys: 1, seed: 1 };
 
 /// Measure what history costs: opening and appending, over ledgers of 10 and of N entries.
 ///
-/// Each is measured three ways: a process of its own that appends one event, as a pipeline does it;
-/// opening and one append within a process; and one append of a writer that stays open. The ledgers
+/// Each is measured four ways: a process of its own that appends one event, as a pipeline does it;
+/// opening and one append within a process; one append of a writer that stays open; and there one
+/// promotion under a policy that asks for order, time served, an evaluation and an approval. The ledgers
 /// take turns, so that they meet the same noise. Those it makes in DIR are removed again.
 ///
 /// Example:
@@ -67,6 +70,7 @@ impl Open {
             ("a process that appends one", World::processes as fn(&World) -> f64),
             ("opening and one append", World::openings),
             ("one append, writer stays open", World::residents),
+            ("one promotion with all its checks, writer stays open", World::promotions),
         ] {
             let of = |world: &World| Figure::new(format!("{what}, at {}", world.entries), times(world));
             figures.push(of(small).beside("a bare append and fdatasync", floor));
@@ -86,6 +90,7 @@ struct World {
     processes: Vec<Duration>,
     openings: Vec<Duration>,
     residents: Vec<Duration>,
+    promotions: Vec<Duration>,
 }
 
 impl World {
@@ -95,9 +100,21 @@ impl World {
         let mut filler = Filler::found(context, dir, scale)?;
         filler.fill_up_to(entries, 1000, context, &progress::follow(&bar))?;
         bar.finish_and_clear();
-        let Filler { ledger, crew } = filler;
-        let (processes, openings, residents) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { dir: dir.to_owned(), entries, crew, ledger: Some(ledger), processes, openings, residents })
+        let Filler { ledger, mut crew } = filler;
+        for part in crew.gate_beginnings(ledger.size(), context.now())? {
+            append_all(&ledger, part)?;
+            std::thread::sleep(GATE_PAUSE);
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            entries,
+            crew,
+            ledger: Some(ledger),
+            processes: Vec::new(),
+            openings: Vec::new(),
+            residents: Vec::new(),
+            promotions: Vec::new(),
+        })
     }
 
     fn measure(&mut self, context: &Context) -> Result<(), Failure> {
@@ -110,6 +127,12 @@ impl World {
         let began = Instant::now();
         ledger.append(resident)?;
         self.residents.push(began.elapsed());
+        // The first promotion after opening reads what later ones find in memory.
+        ledger.append(self.crew.gated_promotion(ledger.size(), context.now())?)?;
+        let promotion = self.crew.gated_promotion(ledger.size(), context.now())?;
+        let began = Instant::now();
+        ledger.append(promotion)?;
+        self.promotions.push(began.elapsed());
         drop(ledger);
         let began = Instant::now();
         self.append_in_a_process()?;
@@ -150,5 +173,9 @@ impl World {
 
     fn residents(&self) -> f64 {
         median(self.residents.iter().copied())
+    }
+
+    fn promotions(&self) -> f64 {
+        median(self.promotions.iter().copied())
     }
 }

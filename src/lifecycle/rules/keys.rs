@@ -8,7 +8,7 @@ use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::state::{Charter, GRANTS_MAX, Grant, Holder, Row, RowKey, RowSource};
 
-use super::{Judge, Outcome, RULES_VERSION, Rows, check_key, refuse};
+use super::{Judge, Outcome, RULES_VERSION, Rows, check_key, check_schema, refuse};
 
 impl<S: RowSource> Judge<'_, S> {
     pub(super) fn grant_key(&mut self, body: &KeyGranted) -> Outcome<Rows, S> {
@@ -94,6 +94,7 @@ impl<S: RowSource> Judge<'_, S> {
         }
         let policy =
             ReleasePolicy::read(&body.policy).or_else(|error| refuse(Refusal::PolicyInvalid { error }))?;
+        check_schema(&policy, body.rules_version)?;
         let administrators = administrators(self.state, self.act.recorded_at, None)?;
         if policy.threshold() > administrators {
             return refuse(Refusal::ThresholdUnreachable { threshold: policy.threshold(), administrators });

@@ -1,4 +1,4 @@
-//! Rules of remarks.
+//! Rules of remarks: notes, and attachments that were redacted.
 
 use crate::event::authority::Role;
 use crate::event::remark::{NoteAdded, NoteSubject};
@@ -10,6 +10,14 @@ use crate::lifecycle::state::RowSource;
 use super::{Judge, Outcome, Rows, refuse};
 
 impl<S: RowSource> Judge<'_, S> {
+    /// Which attachments entries cite is not part of the state, for it grows with history
+    /// ([`crate::lifecycle::attachments`] tells it from the entries): who redacts what nobody
+    /// attached is told so by the command line, and found by the verifier.
+    pub(super) fn redact(&mut self) -> Outcome<Rows, S> {
+        self.signed_by_administrators()?;
+        Ok(Vec::new())
+    }
+
     pub(super) fn note(&mut self, body: &NoteAdded) -> Outcome<Rows, S> {
         self.signed_for(Act::Note, Role::ALL, Place::default())?;
         match body.subject {
@@ -19,13 +27,6 @@ impl<S: RowSource> Judge<'_, S> {
             }
             NoteSubject::Log { .. } => {}
         }
-        Ok(Vec::new())
-    }
-
-    /// Which attachments there are, and which are redacted, is no part of the state:
-    /// [`crate::lifecycle::attachments`] tells it from the entries.
-    pub(super) fn redact_attachment(&mut self) -> Outcome<Rows, S> {
-        self.signed_by_administrators()?;
         Ok(Vec::new())
     }
 }

@@ -1,4 +1,4 @@
-//! People, and bodies of every kind of event that rules v1 accept, with sensible defaults.
+//! People, and bodies of every kind of event, with sensible defaults.
 //!
 //! A body is a plain struct with public fields: a test takes the default and changes what it is about.
 
@@ -6,13 +6,18 @@ use rollbook::event::authority::{
     KeyGranted, KeyRevoked, LedgerCreated, NamedKey, Policy, PolicySet, Role, Scope,
 };
 use rollbook::event::glob::Glob;
+use rollbook::event::incident::{EntryRatified, IncidentDetected, IncidentResolved, Ratification};
 use rollbook::event::infra::{GitId, InfraCommit};
 use rollbook::event::list::Ascending;
-use rollbook::event::model::{DigestMethod, ModelDigest, ModelRegistered, ModelRetired};
+use rollbook::event::model::{
+    AlertStatus, DigestMethod, DriftDetected, DriftKind, EvaluationKind, ForeignDigest, Metric, ModelDigest,
+    ModelEvaluated, ModelRegistered, ModelRetired, NamedDigest, outcome_of,
+};
+use rollbook::event::number::Finite;
 use rollbook::event::release::{
     ChangeCompleted, ChangeOutcome, ModelPromoted, ModelRolledBack, ModelWithdrawn, Serving,
 };
-use rollbook::event::remark::{NoteAdded, NoteSubject};
+use rollbook::event::remark::{AttachmentRedacted, NoteAdded, NoteSubject};
 use rollbook::event::text::{EnvironmentName, Name, PolicyText, Text};
 use rollbook::hash::Hash;
 use rollbook::lifecycle::policy::default_policy;
@@ -137,6 +142,12 @@ pub fn policy(rest: &str) -> Policy {
     Policy { schema: 1, text: PolicyText::new(text).unwrap() }
 }
 
+/// A policy of schema 2: threshold 1, and `rest` behind.
+pub fn policy_2(rest: &str) -> Policy {
+    let text = format!("schema = 2\nadministrators.threshold = 1\n{rest}");
+    Policy { schema: 2, text: PolicyText::new(text).unwrap() }
+}
+
 /// `model.registered` of [`MODEL`].
 pub fn register(version: &str) -> ModelRegistered {
     ModelRegistered {
@@ -235,4 +246,97 @@ pub fn complete(change: u64, outcome: ChangeOutcome) -> ChangeCompleted {
 /// `note.added` on an entry.
 pub fn note(entry: u64) -> NoteAdded {
     NoteAdded { subject: NoteSubject::Entry { entry }, text: text("looked at") }
+}
+
+/// `name` measured as `value`, at most `max`.
+pub fn metric(named: &str, value: f64, max: Option<f64>) -> Metric {
+    let finite = |value| Finite::new(value).unwrap();
+    Metric { name: name(named), value: finite(value), min: None, max: max.map(finite) }
+}
+
+/// `model.evaluated` of [`MODEL`] by the suite `fairlearn` on `loans`, with these metrics.
+pub fn evaluate(version: &str, kind: EvaluationKind, metrics: Vec<Metric>) -> ModelEvaluated {
+    let outcome = outcome_of(&metrics);
+    ModelEvaluated {
+        model: name(MODEL),
+        version: name(version),
+        digest: digest(version),
+        kind,
+        suite: name("fairlearn"),
+        suite_version: Some(name("0.12.0")),
+        suite_digest: None,
+        dataset: NamedDigest { name: name("loans"), digest: ForeignDigest::Sha256([7; 32]) },
+        environment: None,
+        metrics: Ascending::sort(metrics).unwrap(),
+        outcome,
+        summary: None,
+    }
+}
+
+/// A fairness evaluation whose one metric, at most 0.1, is `value`.
+pub fn fairness(version: &str, value: f64) -> ModelEvaluated {
+    let metrics = vec![metric("demographic_parity_difference", value, Some(0.1))];
+    evaluate(version, EvaluationKind::Fairness, metrics)
+}
+
+/// A shadow evaluation that passed.
+pub fn shadow(version: &str) -> ModelEvaluated {
+    evaluate(version, EvaluationKind::Shadow, vec![metric("error_rate", 0.01, Some(0.02))])
+}
+
+/// `model.drift.detected` of [`MODEL`].
+pub fn drift(place: &str) -> DriftDetected {
+    DriftDetected {
+        environment: environment(place),
+        model: name(MODEL),
+        version: None,
+        kind: DriftKind::Data,
+        feature: Some(name("income")),
+        statistic: name("psi"),
+        value: Finite::new(0.31).unwrap(),
+        threshold: Finite::new(0.2).unwrap(),
+        window: Some(name("24h")),
+        monitor: name("evidently"),
+        status: AlertStatus::Firing,
+        detected_at: beginning(),
+        summary: None,
+    }
+}
+
+/// `incident.detected`, noticed at the beginning of time.
+pub fn incident(id: &str, place: &str) -> IncidentDetected {
+    IncidentDetected {
+        incident: name(id),
+        environment: environment(place),
+        model: None,
+        severity: name("sev1"),
+        detected_at: beginning(),
+        evidence: Ascending::default(),
+        summary: None,
+    }
+}
+
+/// `incident.resolved`, at the beginning of time.
+pub fn resolved(id: &str) -> IncidentResolved {
+    IncidentResolved { incident: name(id), resolved_at: beginning(), summary: None }
+}
+
+/// `entry.ratified` of a break-glass rollback.
+pub fn ratify(entry: u64) -> EntryRatified {
+    EntryRatified { entry, ratification: Ratification::BreakGlass, reason: None }
+}
+
+/// `entry.ratified` that accepts violations.
+pub fn accept(entry: u64, codes: &[&str]) -> EntryRatified {
+    let codes = Ascending::sort(codes.iter().map(|code| name(code)).collect()).unwrap();
+    EntryRatified {
+        entry,
+        ratification: Ratification::Violations { codes },
+        reason: Some(text("we know why")),
+    }
+}
+
+/// `attachment.redacted`.
+pub fn redact(digest: Hash) -> AttachmentRedacted {
+    AttachmentRedacted { digest, reason: text("personal data") }
 }

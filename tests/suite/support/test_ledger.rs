@@ -27,6 +27,7 @@ use rollbook::ledger::create::{found, prepare};
 use rollbook::ledger::opening::{OpenOptions, OpeningError};
 use rollbook::ledger::receipt::Receipt;
 use rollbook::ledger::writer::{ClockTrust, Ledger};
+use rollbook::lifecycle::rules::RULES_VERSION;
 use rollbook::log::reader::{LogReader, LoggedEntry, ReadError};
 use rollbook::merkle::tree::Frontier;
 use rollbook::note::checkpoint::open_checkpoint;
@@ -52,6 +53,8 @@ pub(crate) enum Who {
     Registrar = 2,
     Deployer = 3,
     Approver = 4,
+    Responder = 5,
+    Evaluator = 6,
     LogKey = 9,
     Stranger = 66,
 }
@@ -112,6 +115,34 @@ pub(crate) struct TestLedger {
 }
 
 impl TestLedger {
+    /// Founded under rules version 2 and this policy of schema 2 (entry 0); registrar, deployer, approver, responder and
+    /// evaluator have their roles (entries 1 to 5).
+    pub(crate) fn governed(policy: &str) -> Self {
+        let mut ledger = Self::prepared(&[]);
+        let policy = Policy { schema: 2, text: PolicyText::new(policy).unwrap() };
+        let founding = ledger.founding_under(policy, 2);
+        ledger.found(founding);
+        let grants = [
+            (Who::Registrar, Role::Registrar),
+            (Who::Deployer, Role::Deployer),
+            (Who::Approver, Role::Approver),
+            (Who::Responder, Role::Responder),
+            (Who::Evaluator, Role::Evaluator),
+        ];
+        let open = ledger.open();
+        open.append_batch(grants.map(|(who, role)| ledger.grant_everywhere(who, role)).to_vec())
+            .into_iter()
+            .for_each(|outcome| drop(outcome.unwrap()));
+        drop(open);
+        ledger
+    }
+
+    fn found(&mut self, founding: Envelope) {
+        let (receipt, _) = found(&self.dir(), &Who::LogKey.secret(), founding, self.now()).unwrap();
+        assert_eq!(receipt.index, 0);
+        self.id = receipt.leaf_hash;
+    }
+
     /// Founded (entry 0), and with keys granted to registrar, deployer and approver (entries 1 to 3).
     pub(crate) fn new() -> Self {
         Self::with_anchors(&[])
@@ -120,10 +151,8 @@ impl TestLedger {
     /// As [`TestLedger::new`], with anchors of these names beside the ledger's directory.
     pub(crate) fn with_anchors(anchors: &[&str]) -> Self {
         let mut ledger = Self::prepared(anchors);
-        let (receipt, _) =
-            found(&ledger.dir(), &Who::LogKey.secret(), ledger.founding(), ledger.now()).unwrap();
-        assert_eq!(receipt.index, 0);
-        ledger.id = receipt.leaf_hash;
+        let founding = ledger.founding();
+        ledger.found(founding);
         let grants = [
             (Who::Registrar, Role::Registrar),
             (Who::Deployer, Role::Deployer),
@@ -237,27 +266,40 @@ impl TestLedger {
         Event { header, body: body.into() }
     }
 
-    /// Entry 0, signed.
+    /// Entry 0 under rules version 1, signed.
     pub(crate) fn founding(&self) -> Envelope {
+        self.founding_under(Policy { schema: 1, text: PolicyText::new(POLICY).unwrap() }, RULES_VERSION)
+    }
+
+    fn founding_under(&self, policy: Policy, rules_version: u32) -> Envelope {
         let created = LedgerCreated {
             origin: name(ORIGIN),
             nonce: [7; 32],
             administrators: Ascending::new(vec![Who::Admin.named()]).unwrap(),
-            policy: Policy { schema: 1, text: PolicyText::new(POLICY).unwrap() },
-            rules_version: 1,
+            policy,
+            rules_version,
             log_key: Who::LogKey.secret().public_key(),
         };
         sign(&self.event(Who::Admin, created), &[Who::Admin])
     }
 
     pub(crate) fn grant(&self, who: Who, role: Role) -> Envelope {
-        let everything = || Ascending::new(vec![Glob::new("*").unwrap()]).unwrap();
+        self.grant_on(who, role, "*")
+    }
+
+    /// As [`Self::grant`], for models with one slash in their name as well.
+    fn grant_everywhere(&self, who: Who, role: Role) -> Envelope {
+        self.grant_on(who, role, "*/*")
+    }
+
+    fn grant_on(&self, who: Who, role: Role, models: &str) -> Envelope {
+        let globs = |glob: &str| Ascending::new(vec![Glob::new(glob).unwrap()]).unwrap();
         let NamedKey { person, key } = who.named();
         let body = KeyGranted {
             person,
             key,
             roles: Ascending::new(vec![role]).unwrap(),
-            scope: Scope { environments: everything(), models: everything() },
+            scope: Scope { environments: globs("*"), models: globs(models) },
             valid_from: None,
             valid_until: None,
         };
