@@ -95,6 +95,8 @@ pub fn read_trust(path: &Path) -> Result<TrustRoot, Failure> {
 pub fn unverified(error: VerifyError) -> Failure {
     match error {
         VerifyError::NotALedger { .. } => Failure::usage(error),
+        VerifyError::Attachment(_) => Failure::world(error)
+            .hint("see who may read in attachments/; --no-attachments judges the log alone"),
         error => Failure::world(error),
     }
 }

@@ -568,6 +568,18 @@ fn only_the_right_bytes_are_ever_written() {
 }
 
 #[test]
+fn what_cannot_be_read_gives_no_verdict() {
+    let desk = with_report();
+    let path = place(&desk, &digest_of(&desk, 1));
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    let hint = "hint: see who may read in attachments/; --no-attachments judges the log alone";
+    desk.refused("verify --trust ledger/trust.toml", 3, &["cannot open", hint]);
+    let left_alone = desk.done("verify --trust ledger/trust.toml --no-attachments");
+    assert!(left_alone.contains("attachments    not looked at"), "{left_alone}");
+}
+
+#[test]
 fn a_name_that_names_none_or_several_is_refused() {
     let desk = Desk::founded();
     desk.refused("attachment get abcdef", 1, &["no entry cites an attachment abcdef", "hint:"]);
