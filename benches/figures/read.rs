@@ -61,8 +61,7 @@ pub(crate) fn million(criterion: &mut Criterion) {
     let trust = TrustRoot::read(&filled.dir.join("trust.toml")).unwrap();
     for threads in [1, 2] {
         group.bench_function(format!("verify, threads: {threads}"), |bencher| {
-            let options =
-                Options { trust: Some(&trust), checkpoints: &[], strict: false, threads: Some(threads) };
+            let options = Options { trust: Some(&trust), threads: Some(threads), ..Options::default() };
             bencher.iter(|| {
                 let report = verify_dir(&ledger, &options, &|_, _| ()).unwrap();
                 assert_eq!(report.verdict.exit_code(), 0);

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::cli::attach::{Fresh, Supplied};
+use crate::cli::attachment::{DraftAttachment, draft_attachments};
 use crate::cli::context::Context;
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::init::{found_ledger, read_log_key};
-use crate::cli::record::{append, print_would_be_accepted, try_one, write_file};
+use crate::cli::record::{append, attachments, print_would_be_accepted, try_one, write_file};
 use crate::cli::rights::follow_directory;
 use crate::cli::rotate::append_rotation;
 use crate::cli::status::people_of;
@@ -76,8 +78,12 @@ pub struct SignDraft {
 
 /// Record a draft that everybody signed.
 ///
+/// Each of its attachments must be in the ledger, or be handed in with --attach: a private one as the
+/// file that was written beside the draft.
+///
 /// Example:
 ///   rollbook draft submit promotion.json
+///   rollbook draft submit promotion.json --attach fairness.json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct SubmitDraft {
@@ -86,6 +92,9 @@ pub struct SubmitDraft {
     /// Say whether it would be accepted; record nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// An attachment of the draft that is not in the ledger yet; repeats
+    #[arg(long, value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
 }
 
 fn read_draft(file: &Path) -> Result<(Draft, Event), Failure> {
@@ -123,9 +132,11 @@ impl ShowDraft {
             None => Vec::new(),
         };
         place.people.learn(&event);
+        let attached = draft_attachments(&event, &attachments(context)?)?;
         if context.json() {
             return context.print_json(&json!({
                 "event": event,
+                "attachments": attached,
                 "digest": Hash::of(draft.event()),
                 "signed_by": signers,
                 "missing": missing.as_ref().map(|refusal| json!({
@@ -139,6 +150,9 @@ impl ShowDraft {
         context.print(format_args!("You would sign: {}", describe::one_line(&event)))?;
         let fields = serde_json::to_value(&event).map_err(Failure::world)?;
         context.print(describe::fields(&fields).trim_end())?;
+        for line in attached.iter().map(DraftAttachment::line) {
+            context.print(line)?;
+        }
         for key in &signers {
             context.print(format_args!("signed by {}", place.signer(key)))?;
         }
@@ -241,7 +255,7 @@ impl SignDraft {
         for signer in &signers {
             draft.sign(signer)?;
         }
-        write_file(&self.file, &draft.to_dsse_json(), true)?;
+        write_file(&self.file, draft.to_dsse_json(), true)?;
         let count = draft.signatures().len();
         if context.json() {
             return context.print_json(
@@ -263,21 +277,36 @@ impl SubmitDraft {
             if let Some(refusal) = Place::of(context)?.judge(&event, &signers) {
                 return Err(refusal.into());
             }
+            let store = attachments(context)?;
+            let supplied = Supplied::check(&self.attach, &event, &store)?;
             if self.dry_run {
                 return print_would_be_accepted(context, &event);
             }
             follow_directory(context, dir)?;
             let log_key = read_log_key(context, dir)?;
+            let _ = supplied.store(&event, &store)?;
             return found_ledger(context, dir, &log_key, &event, envelope);
         }
         let is_rotation = matches!(event.body, Body::LogKeyRotated(_));
         let ledger = if is_rotation { context.rotation_writer(None)? } else { context.writer()? };
+        let earlier = ledger.recorded_event(&event.header.event_id, context.now())?;
+        // What is recorded already is stored already, or was redacted since.
+        let is_recorded = earlier.as_ref() == Some(&event);
+        if is_recorded && !self.dry_run && !is_rotation {
+            return append(context, &ledger, &event, envelope, Fresh::default());
+        }
+        let store = attachments(context)?;
+        let supplied =
+            if is_recorded { Supplied::default() } else { Supplied::check(&self.attach, &event, &store)? };
         if self.dry_run {
             return try_one(context, &ledger, &event, envelope);
         }
         if is_rotation {
+            let _ = supplied.store(&event, &store)?;
             return append_rotation(context, &ledger, &event, envelope);
         }
-        append(context, &ledger, &event, envelope)
+        ledger.try_append(envelope.clone())?;
+        let fresh = supplied.store(&event, &store)?;
+        append(context, &ledger, &event, envelope, fresh)
     }
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 
 use serde_json::json;
 
+use crate::cli::attach::NOT_WRITABLE;
 use crate::ledger::create::CreateError;
 use crate::ledger::opening::OpeningError;
 use crate::ledger::receipt::AppendError;
@@ -16,6 +17,7 @@ use crate::signing::agent::AgentError;
 use crate::signing::envelope::{DraftError, DsseError, EnvelopeError};
 use crate::signing::key_file::{KeyFileError, KeyTextError};
 use crate::signing::signer::{OpenSignerError, SignError};
+use crate::store::attachments::AttachmentError;
 use crate::store::head::HeadError;
 use crate::store::lock::LockError;
 use crate::store::scan::ScanError;
@@ -325,6 +327,8 @@ impl From<AppendError> for Failure {
                  else draft the rotation again",
             ),
             AppendError::Poisoned { .. } => Self::new(Exit::World, "poisoned", &error),
+            AppendError::Attachment { .. } => Self::new(Exit::World, "attachment", &error)
+                .hint("see who may write in the ledger's attachments/, and that its disk has room"),
             AppendError::Index { .. } => Self::new(Exit::World, "index", &error).hint(INDEX_ADVICE),
         }
     }
@@ -427,6 +431,22 @@ impl From<ReadError> for Failure {
                 failure.hint("name one with --ledger DIR or ROLLBOOK_LEDGER; make one with `rollbook init`")
             }
             _ => failure,
+        }
+    }
+}
+
+impl From<AttachmentError> for Failure {
+    fn from(error: AttachmentError) -> Self {
+        let is_ours = match &error {
+            AttachmentError::Io { source, .. } => {
+                !matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+            }
+            _ => true,
+        };
+        let failure = Self::new(Exit::World, if is_ours { "attachment" } else { NOT_WRITABLE }, &error);
+        match disk_advice(&error) {
+            None if !is_ours => failure.hint("see who may read and write in the ledger's attachments/"),
+            hint => Self { hint, ..failure },
         }
     }
 }

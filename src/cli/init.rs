@@ -27,6 +27,7 @@ use crate::signing::envelope::Envelope;
 use crate::signing::key_file::SecretKey;
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
+use crate::store::attachments::Attachments;
 
 /// Make a ledger: its directory, its log key, its trust root, and entry 0.
 ///
@@ -77,7 +78,10 @@ impl Init {
                     .hint("say --key FILE for each administrator"));
             }
         };
-        let event = self.event(context, proposer, &log_key, administrators, policy)?;
+        let mut event = self.event(context, proposer, &log_key, administrators, policy)?;
+        let store = Attachments::of_ledger(&dir);
+        let mut attached = self.record.files.open()?.seal(&store, None)?;
+        attached.name_in(&mut event.header)?;
         let keys: Vec<PublicKey> = signers.iter().map(Signer::public_key).collect();
         if self.record.draft.is_none() {
             check_all_sign(&event, &keys)?;
@@ -93,8 +97,13 @@ impl Init {
         follow_directory(context, &dir)?;
         lay_out(&dir, &self.origin, anchors, &log_key)?;
         match &self.record.draft {
-            Some(file) => write_draft(context, &event, &signers, file, self.record.force),
-            None => found_ledger(context, &dir, &log_key, &event, sign(&event, &signers)?.into_envelope()?),
+            Some(_) => write_draft(context, &event, &signers, attached, &self.record),
+            None => {
+                let envelope = sign(&event, &signers)?.into_envelope()?;
+                // A ledger whose founding fails is nobody's, and can be removed with them.
+                let _ = attached.store(&store)?;
+                found_ledger(context, &dir, &log_key, &event, envelope)
+            }
         }
     }
 

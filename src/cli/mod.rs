@@ -10,6 +10,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::cli::context::{ColorChoice, Context, Global};
 use crate::cli::failure::Failure;
 
+pub mod attach;
+pub mod attachment;
 pub mod bench;
 pub mod checkpoint;
 pub mod complete;
@@ -86,6 +88,8 @@ enum Command {
     Complete(complete::Complete),
     Retire(retire::Retire),
     Note(note::Note),
+    #[command(subcommand)]
+    Attachment(attachment::AttachmentCommand),
     Status(status::Status),
     Log(log::Log),
     Show(show::Show),
@@ -178,6 +182,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Complete(command) => command.run(context),
         Command::Retire(command) => command.run(context),
         Command::Note(command) => command.run(context),
+        Command::Attachment(command) => command.run(context),
         Command::Status(command) => command.run(context),
         Command::Log(command) => command.run(context),
         Command::Show(command) => command.run(context),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::attach::{AttachArgs, Attached, Fresh};
 use crate::cli::context::Context;
 use crate::cli::describe;
 use crate::cli::failure::Failure;
@@ -21,6 +22,7 @@ use crate::signing::key_file::{
 };
 use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
+use crate::store::attachments::Attachments;
 use crate::time::{DAY_MS, Timestamp, parse_span_ms};
 
 /// Options of every command that records.
@@ -48,6 +50,9 @@ pub struct RecordArgs {
     /// With --draft: write over FILE if it exists
     #[arg(long, requires = "draft", help_heading = "Recording")]
     pub force: bool,
+    /// Files that belong to the event.
+    #[command(flatten)]
+    pub files: Box<AttachArgs>,
 }
 
 impl RecordArgs {
@@ -68,11 +73,15 @@ pub type MakeBody<'a> = dyn FnMut(&mut dyn Facts, Option<&Body>, Timestamp) -> R
 /// [`Failure`].
 pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> Result<(), Failure> {
     let signers = context.signers()?;
-    if let Some(file) = &args.draft {
+    let files = args.files.open()?;
+    if args.draft.is_some() {
         let mut view = View::replay(context.reader()?, Until::Now)?;
         let proposer = draft_proposer(args, &signers)?;
-        let event = build(context, args, proposer, &mut view, None, make)?;
-        return write_draft(context, &event, &signers, file, args.force);
+        let mut event = build(context, args, proposer, &mut view, None, make)?;
+        let attached = files.seal(&attachments(context)?, None)?;
+        attached.name_in(&mut event.header)?;
+        check_redaction(&event)?;
+        return write_draft(context, &event, &signers, attached, args);
     }
     let proposer = first_key(&signers)?;
     let ledger = context.writer()?;
@@ -80,12 +89,42 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
         Some(id) => ledger.recorded_event(&event_id(id), context.now())?,
         None => None,
     };
-    let event = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
+    let mut event = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
+    let store = attachments(context)?;
+    let mut attached = files.seal(&store, earlier.as_ref())?;
+    attached.name_in(&mut event.header)?;
+    check_redaction(&event)?;
     let envelope = sign(&event, &signers)?.into_envelope()?;
     if args.dry_run {
-        try_one(context, &ledger, &event, envelope)
-    } else {
-        append(context, &ledger, &event, envelope)
+        return try_one(context, &ledger, &event, envelope);
+    }
+    // What is recorded already is stored already, or was redacted since.
+    let is_recorded = earlier.as_ref() == Some(&event);
+    if attached.is_empty() || is_recorded {
+        return append(context, &ledger, &event, envelope, Fresh::default());
+    }
+    ledger.try_append(envelope.clone())?;
+    let fresh = attached.store(&store)?;
+    append(context, &ledger, &event, envelope, fresh)
+}
+
+/// The attachments of the ledger.
+///
+/// # Errors
+/// No ledger is named.
+pub fn attachments(context: &Context) -> Result<Attachments, Failure> {
+    Ok(Attachments::of_ledger(context.ledger_dir()?))
+}
+
+/// An event does not attach the very bytes that it redacts.
+fn check_redaction(event: &Event) -> Result<(), Failure> {
+    let Body::AttachmentRedacted(body) = &event.body else { return Ok(()) };
+    match event.header.attachments.iter().find(|attachment| attachment.digest == body.digest) {
+        None => Ok(()),
+        Some(same) => {
+            Err(Failure::usage(format!("--attach {}: those are the bytes to be redacted", same.name))
+                .hint("leave it out"))
+        }
     }
 }
 
@@ -242,12 +281,19 @@ pub fn print_would_be_accepted(context: &Context, event: &Event) -> Result<(), F
     context.print(format_args!("would be accepted: {}", describe::one_line(event)))
 }
 
-/// Appends an envelope and prints its receipt.
+/// Appends an envelope and prints its receipt. Where it is refused, `fresh` attachments are taken back.
 ///
 /// # Errors
 /// [`Failure`].
-pub fn append(context: &Context, ledger: &Ledger, event: &Event, envelope: Envelope) -> Result<(), Failure> {
+pub fn append(
+    context: &Context,
+    ledger: &Ledger,
+    event: &Event,
+    envelope: Envelope,
+    fresh: Fresh,
+) -> Result<(), Failure> {
     let receipt = ledger.append(envelope);
+    fresh.settle(&receipt);
     context.warn_all(ledger);
     print_receipt(context, event, &receipt?)
 }
@@ -269,7 +315,7 @@ pub fn print_receipt(context: &Context, event: &Event, receipt: &Receipt) -> Res
     Ok(())
 }
 
-/// Writes a draft for others to sign.
+/// Writes a draft for others to sign, as the options say, and stores what is attached.
 ///
 /// # Errors
 /// [`Failure`]; an existing file stays unless forced.
@@ -277,11 +323,19 @@ pub fn write_draft(
     context: &Context,
     event: &Event,
     signers: &[Signer],
-    file: &Path,
-    force: bool,
+    mut attached: Attached,
+    args: &RecordArgs,
 ) -> Result<(), Failure> {
+    let (file, force) = (args.draft.as_deref().unwrap_or(Path::new("-")), args.force);
     let draft = sign(event, signers)?;
-    write_file(file, &draft.to_dsse_json(), force)?;
+    if file.exists() && !force {
+        return Err(exists_already(file));
+    }
+    let fresh = attached.store_for_draft(context, file)?;
+    if let Err(failure) = write_file(file, draft.to_dsse_json(), force) {
+        fresh.take_back();
+        return Err(failure);
+    }
     let (signatures, id) = (draft.signatures().len(), event.header.event_id);
     if context.json() {
         return context.print_json(&json!({ "draft": file, "event_id": id, "signatures": signatures }));
@@ -298,13 +352,21 @@ pub fn write_draft(
 ///
 /// # Errors
 /// [`Failure`].
-pub fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
+pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>, force: bool) -> Result<(), Failure> {
+    write_with_mode(path, bytes.as_ref(), 0o644, force)
+}
+
+/// As [`write_file`], with a mode of its own.
+///
+/// # Errors
+/// [`Failure`].
+pub fn write_with_mode(path: &Path, bytes: &[u8], mode: u32, force: bool) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::io("write", path, error);
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
     let file = tempfile::Builder::new().permissions(mode).tempfile_in(dir);
     let mut file = file.map_err(|error| failed(&error))?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(&error))?;
+    std::io::Write::write_all(&mut file, bytes).map_err(|error| failed(&error))?;
     let persisted = if force { file.persist(path).map(drop) } else { file.persist_noclobber(path).map(drop) };
     persisted.map_err(|error| match error.error.kind() {
         std::io::ErrorKind::AlreadyExists => exists_already(path),

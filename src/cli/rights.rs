@@ -40,6 +40,19 @@ pub fn follow_directory(context: &Context, dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Does `work` with the rights of [`follow_directory`], and then goes on with those from before.
+///
+/// # Errors
+/// As there; `work` is not done then.
+pub fn with_rights_of<T>(context: &Context, dir: &Path, work: impl FnOnce() -> T) -> Result<T, Failure> {
+    let before = umask(Mode::empty());
+    umask(before);
+    follow_directory(context, dir)?;
+    let done = work();
+    umask(before);
+    Ok(done)
+}
+
 /// Whether whatever is made in the directory can be written by its whole group.
 fn is_shared(metadata: &Metadata) -> bool {
     metadata.mode() & (GROUP_WRITES | SETGID) == GROUP_WRITES | SETGID

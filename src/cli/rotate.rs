@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, LOG_KEY_PASSPHRASE};
 use crate::cli::record::{
-    RecordArgs, build, draft_proposer, event_id, exists_already, first_key, print_receipt, sign, try_one,
-    write_draft,
+    RecordArgs, attachments, build, draft_proposer, event_id, exists_already, first_key, print_receipt, sign,
+    try_one, write_draft,
 };
 use crate::cli::rights::follow_directory;
 use crate::cli::view::{Facts, Until, View};
@@ -150,7 +150,10 @@ impl RotateLogKey {
             None => return Err(just_finished(files)),
         };
         let mut make = |facts: &mut dyn Facts, earlier: Option<&Body>, _| self.body(facts, earlier, next);
-        let event = build(context, &self.record, proposer, &mut &ledger, earlier.as_ref(), &mut make)?;
+        let mut event = build(context, &self.record, proposer, &mut &ledger, earlier.as_ref(), &mut make)?;
+        let store = attachments(context)?;
+        let mut attached = self.record.files.open()?.seal(&store, earlier.as_ref())?;
+        attached.name_in(&mut event.header)?;
         let envelope = sign(&event, &signers)?.into_envelope()?;
         if self.record.dry_run {
             return try_one(context, &ledger, &event, envelope);
@@ -160,6 +163,8 @@ impl RotateLogKey {
             ledger.try_append(envelope.clone())?;
             ledger
                 .store_next_log_key(self.new_key.as_deref(), passphrase.as_ref().map(|text| text.as_str()))?;
+            // Stored before the entry that cites it; should that fail, nobody cites it, which does no harm.
+            let _ = attached.store(&store)?;
         }
         append_rotation(context, &ledger, &event, envelope)
     }
@@ -191,8 +196,10 @@ impl RotateLogKey {
             }
         }
         let mut make = |facts: &mut dyn Facts, earlier: Option<&Body>, _| self.body(facts, earlier, next);
-        let event = build(context, &self.record, proposer, &mut view, None, &mut make)?;
-        write_draft(context, &event, &signers, file, self.record.force)?;
+        let mut event = build(context, &self.record, proposer, &mut view, None, &mut make)?;
+        let attached = self.record.files.open()?.seal(&attachments(context)?, None)?;
+        attached.name_in(&mut event.header)?;
+        write_draft(context, &event, &signers, attached, &self.record)?;
         context.say(format_args!(
             "note: the new key lies in {}: whoever submits the draft needs it there",
             files.next_path().display()

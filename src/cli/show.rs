@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::attachment::{AttachmentLog, Listed};
 use crate::cli::context::{Context, written};
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
@@ -41,10 +42,13 @@ impl Show {
             return written(stdout.write_all(&logged.bytes).and_then(|()| stdout.flush()));
         }
         let people = people_until(&reader, logged.entry.index)?;
+        let attached = attached_to(context, &logged)?;
         if context.json() {
-            return context.print_json(&to_json(&logged, &people, Some(&note)));
+            let mut value = to_json(&logged, &people, Some(&note));
+            value["attachments"] = json!(attached);
+            return context.print_json(&value);
         }
-        context.print(in_full(&logged, &people, &note).trim_end())
+        context.print(in_full(&logged, &people, &attached, &note).trim_end())
     }
 }
 
@@ -110,7 +114,15 @@ pub fn to_json(logged: &LoggedEntry, people: &People, note: Option<&[u8]>) -> se
     value
 }
 
-fn in_full(logged: &LoggedEntry, people: &People, note: &[u8]) -> String {
+/// The entry's attachments, and what became of them. Only where it has some is the whole log replayed.
+fn attached_to(context: &Context, logged: &LoggedEntry) -> Result<Vec<Listed>, Failure> {
+    if logged.event.header.attachments.is_empty() {
+        return Ok(Vec::new());
+    }
+    AttachmentLog::replay(context)?.listed(|cited| cited.entry == logged.entry.index)
+}
+
+fn in_full(logged: &LoggedEntry, people: &People, attached: &[Listed], note: &[u8]) -> String {
     let mut out = format!("entry {}: {}\n", logged.entry.index, describe::one_line(&logged.event));
     out += &format!("  recorded_at: {}\n", logged.entry.recorded_at);
     out += &format!("  leaf_hash: {}\n  previous: {}\n", logged.leaf_hash, logged.entry.previous);
@@ -123,6 +135,9 @@ fn in_full(logged: &LoggedEntry, people: &People, note: &[u8]) -> String {
         let role = if signature.key == proposer { "proposed" } else { "approved" };
         let name = describe::visible(&people.name(&signature.key));
         out += &format!("  {role} by {name} with key {}\n", signature.key.fingerprint());
+    }
+    for listed in attached {
+        out += &format!("  {}\n", describe::visible(&listed.line()));
     }
     out += "  checkpoint of its batch:\n";
     for line in String::from_utf8_lossy(note).lines() {

@@ -42,6 +42,9 @@ pub struct Verify {
     /// How many threads check; unless given, as many as there are cores
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Do not read the attachments, all of which are hashed otherwise: for a copy without attachments/
+    #[arg(long)]
+    pub no_attachments: bool,
 }
 
 impl Verify {
@@ -61,6 +64,7 @@ impl Verify {
             checkpoints: &checkpoints,
             strict: self.strict,
             threads: self.threads,
+            skip_attachments: self.no_attachments,
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
         let report = verify_dir(dir, &options, &progress::follow(&bar)).map_err(unverified)?;
@@ -92,6 +96,8 @@ pub fn read_trust(path: &Path) -> Result<TrustRoot, Failure> {
 pub fn unverified(error: VerifyError) -> Failure {
     match error {
         VerifyError::NotALedger { .. } => Failure::usage(error),
+        VerifyError::Attachment(_) => Failure::world(error)
+            .hint("see who may read in attachments/; --no-attachments judges the log alone"),
         error => Failure::world(error),
     }
 }

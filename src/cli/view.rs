@@ -51,13 +51,27 @@ impl View {
     /// # Errors
     /// It cannot be read.
     pub fn replay(reader: LogReader, until: Until) -> Result<Self, Failure> {
+        Self::replay_with(reader, until, |_| {})
+    }
+
+    /// As [`View::replay`]; `each` is shown every entry that the rules accept.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn replay_with(
+        reader: LogReader,
+        until: Until,
+        mut each: impl FnMut(&LoggedEntry),
+    ) -> Result<Self, Failure> {
         let mut view = Self { reader, state: State::default(), last_recorded: Timestamp::EPOCH };
         let (state, last) = (&mut view.state, &mut view.last_recorded);
         view.reader.for_each::<Failure>(0, |logged| {
             if !until.takes_in(&logged) {
                 return Ok(ControlFlow::Break(()));
             }
-            replay_entry(state, &logged);
+            if replay_entry(state, &logged) {
+                each(&logged);
+            }
             *last = logged.entry.recorded_at;
             Ok(ControlFlow::Continue(()))
         })?;
@@ -65,8 +79,8 @@ impl View {
     }
 }
 
-/// Takes over what an entry changes.
-fn replay_entry(state: &mut State<NoSource>, logged: &LoggedEntry) {
+/// Takes over what an entry changes. Says whether the rules accept it.
+fn replay_entry(state: &mut State<NoSource>, logged: &LoggedEntry) -> bool {
     let (entry, signers) = (&logged.entry, logged.entry.envelope.signers());
     let submission = Submission {
         index: entry.index,
@@ -75,8 +89,9 @@ fn replay_entry(state: &mut State<NoSource>, logged: &LoggedEntry) {
         event: &logged.event,
         signers: &signers,
     };
-    let Ok((changes, _)) = replay(state, &submission);
+    let Ok((changes, refusal)) = replay(state, &submission);
     state.commit(changes, entry.recorded_at);
+    refusal.is_none()
 }
 
 /// What commands fill in from the ledger: asked of the writer, or of a reader's view.

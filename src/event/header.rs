@@ -23,6 +23,9 @@ pub const EXPIRY_MAX_MS: i64 = 30 * DAY_MS;
 pub const ATTACHMENTS_MAX: usize = 32;
 /// The largest attachment, in bytes.
 pub const ATTACHMENT_BYTES_MAX: u64 = 64 << 20;
+/// How many random bytes stand before a private attachment's own: as many as the digest has, so that guessing them is
+/// no easier than inverting it.
+pub const PRIVATE_PREFIX_BYTES: usize = 32;
 
 /// What every event begins with.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]

@@ -12,5 +12,6 @@ pub mod log_key;
 pub mod opening;
 mod queue;
 pub mod receipt;
+mod redaction;
 pub mod upkeep;
 pub mod writer;

@@ -13,6 +13,7 @@
 //! 6. The log's key at its end must be at hand.
 //! 7. `head` is healed from the log, never the reverse; anchors that lie behind are brought up to it. A rotation of
 //!    the log key that was recorded, and whose files did not follow, is finished.
+//! 8. The bytes of attachments whose redaction stands in the log are removed, where that was cut short.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::ledger::derived::{Derived, Reach};
 use crate::ledger::key_history::{BatchSigners, log_keys_of};
 use crate::ledger::log_key::{KeysAtHand, LogKeyFiles, Purpose, SigningKeys};
 use crate::ledger::receipt::Warning;
+use crate::ledger::redaction::Redactions;
 use crate::ledger::writer::{ClockTrust, INDEX_LAG_LEFT, Ledger, Writer, frame_of};
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{self, Submission};
@@ -386,6 +388,7 @@ impl Opened {
             warnings.push(finish_rotation(disk.as_ref(), dir, &origin, &charter, &keys.files));
         }
         warnings.extend(catch_up(disk.as_ref(), anchors_behind, head.state()));
+        warnings.extend(Redactions::of(disk, dir).resume(&log, &derived));
         Ok(Self { disk: Arc::clone(disk), log, head, derived, origin, keys, warnings })
     }
 

@@ -89,6 +89,12 @@ pub enum AppendError {
         /// The key that is there.
         found: Option<PublicKey>,
     },
+    /// That an attachment is to be redacted could not be marked. Nothing was recorded.
+    #[error("the attachment cannot be redacted: {reason}")]
+    Attachment {
+        /// Why.
+        reason: String,
+    },
     /// The derived index could not be read or rebuilt. Nothing was written.
     #[error("the index cannot be used: {reason}")]
     Index {
@@ -137,6 +143,24 @@ pub enum Warning {
     RotationFinished {
         /// The rotation.
         entry: u64,
+    },
+    /// An attachment is redacted, and its bytes are still there.
+    #[error(
+        "the bytes of the redacted attachment {digest} were not removed: {reason}; the next opening tries again"
+    )]
+    NotRemoved {
+        /// The attachment's digest.
+        digest: Hash,
+        /// Why.
+        reason: String,
+    },
+    /// Nobody could see whether a redaction was cut short.
+    #[error("whether a redaction was cut short cannot be seen in {}: {reason}; the next opening tries again", path.display())]
+    MarksUnread {
+        /// The directory of attachments.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// Whole signed batches lay beyond the published head, and were adopted.
     #[error("{entries} entries beyond the published head were adopted")]

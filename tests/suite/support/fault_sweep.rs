@@ -51,6 +51,8 @@ pub(crate) struct Scenario {
     /// Whether the work rotates the log key.
     rotates: bool,
     work: fn(&Stage<'_>),
+    /// What else must be true of the ledger's directory once it was opened, with these entries.
+    also: fn(&Path, &[LoggedEntry]) -> Checked,
     /// Whether the same work has the same operations each time.
     is_steady: bool,
 }
@@ -90,6 +92,7 @@ impl Scenario {
             roll_size: RollSize::DEFAULT,
             rotates: false,
             work,
+            also: |_, _| Ok(()),
             is_steady: true,
         }
     }
@@ -124,6 +127,11 @@ impl Scenario {
     /// With threads, whose batches are not the same each time.
     pub(crate) fn unsteady(self) -> Self {
         Self { is_steady: false, ..self }
+    }
+
+    /// Where something else must be true, too.
+    pub(crate) fn also(self, also: fn(&Path, &[LoggedEntry]) -> Checked) -> Self {
+        Self { also, ..self }
     }
 
     /// Opens the ledger in `dir` as the work does.
@@ -390,6 +398,7 @@ impl Stage<'_> {
         };
         let reader = LogReader::open(&self.dir()).map_err(|error| error.to_string())?;
         reader.for_each(0, collect).map_err(|error| error.to_string())?;
+        (self.scenario.also)(&self.dir(), &entries)?;
         Ok(entries)
     }
 
@@ -442,6 +451,8 @@ impl Told {
                     self.wrong.push(format!("no advice: {error}"));
                 }
             }
+            // Nothing was recorded: that it was about to be redacted could not be marked.
+            Err(AppendError::Attachment { .. }) => {}
             Err(error) => self.wrong.push(format!("{number}: {error}")),
         }
     }

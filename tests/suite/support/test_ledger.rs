@@ -16,12 +16,12 @@ use rollbook::event::authority::{
 };
 use rollbook::event::body::{Body, Event};
 use rollbook::event::glob::Glob;
-use rollbook::event::header::{Basis, EXPIRY_DEFAULT_MS, EventId, FORMAT_VERSION, Header};
+use rollbook::event::header::{Attachment, Basis, EXPIRY_DEFAULT_MS, EventId, FORMAT_VERSION, Header};
 use rollbook::event::infra::{GitId, InfraCommit};
 use rollbook::event::list::Ascending;
 use rollbook::event::model::{DigestMethod, ModelDigest, ModelRegistered};
 use rollbook::event::release::{ModelPromoted, Serving};
-use rollbook::event::remark::{NoteAdded, NoteSubject};
+use rollbook::event::remark::{AttachmentRedacted, NoteAdded, NoteSubject};
 use rollbook::event::text::{EnvironmentName, Name, PolicyText, Text};
 use rollbook::hash::Hash;
 use rollbook::ledger::config::Config;
@@ -391,6 +391,28 @@ impl TestLedger {
     pub(crate) fn note(&self, text: &str) -> Envelope {
         let body = NoteAdded { subject: NoteSubject::Entry { entry: 0 }, text: Text::new(text).unwrap() };
         sign(&self.event(Who::Registrar, body), &[Who::Registrar])
+    }
+
+    /// The registrar notes something on entry 0, and attaches `bytes`, which nobody has stored.
+    pub(crate) fn note_with(&self, bytes: &[u8]) -> Envelope {
+        let body =
+            NoteAdded { subject: NoteSubject::Entry { entry: 0 }, text: Text::new("see there").unwrap() };
+        let mut event = self.event(Who::Registrar, body);
+        let attachment = Attachment {
+            digest: Hash::of(bytes),
+            size: bytes.len() as u64,
+            private: false,
+            media_type: name("text/plain"),
+            name: name("report.txt"),
+        };
+        event.header.attachments = Ascending::new(vec![attachment]).unwrap();
+        sign(&event, &[Who::Registrar])
+    }
+
+    /// The administrator redacts the attachment of these bytes.
+    pub(crate) fn redact(&self, bytes: &[u8]) -> Envelope {
+        let body = AttachmentRedacted { digest: Hash::of(bytes), reason: Text::new("asked for").unwrap() };
+        sign(&self.event(Who::Admin, body), &[Who::Admin])
     }
 
     // What a stranger sees.
