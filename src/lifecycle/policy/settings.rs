@@ -416,9 +416,9 @@ mod tests {
                 "environment qa, rollback: target 5m → 10m",
                 "environment production, promote: approvals 1 → 2",
                 "environment production, rollback: target 5m → 10m",
-                "environment production, rollback: break_glass nobody → responder, ratified within 1d",
+                "environment production, rollback: break_glass nobody → responder, ratified within 24h",
                 "environment production, model credit-*, rollback: target 5m → 10m",
-                "environment production, model credit-*, rollback: break_glass nobody → responder, ratified within 1d",
+                "environment production, model credit-*, rollback: break_glass nobody → responder, ratified within 24h",
                 "environment staging: removed",
             ]
         );
