@@ -5,6 +5,7 @@
 
 mod authority;
 mod cli_golden;
+mod cli_policy;
 mod cli_reading;
 mod cli_recovery;
 mod cli_refusals;
@@ -31,6 +32,8 @@ mod ledger_recovery;
 mod merkle_oracles;
 mod note_oracles;
 mod operating;
+mod policy_docs;
+mod policy_properties;
 mod power_cuts;
 mod real_full_disk;
 mod real_git;

@@ -22,9 +22,10 @@ use super::{advice, read_text};
 
 /// Check a policy file: whether it would be accepted, and whether people could fulfil it.
 ///
-/// Where a ledger is named, the policy is held against the keys in force there: an act that needs more approvers than
-/// people hold the role is a warning; more administrators than there are, a refusal. Exit 0 with warnings or without,
-/// 1 where the policy would be refused, 2 where the file cannot be read.
+/// Where a ledger is named, the policy is held against the keys in force there: an act that needs
+/// more approvers than people hold the role is a warning; more administrators than there are, a
+/// refusal. Exit 0 with warnings or without, 1 where the policy would be refused, 2 where the file
+/// cannot be read.
 ///
 /// Example:
 ///   rollbook policy check new-policy.toml

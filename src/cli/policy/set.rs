@@ -20,7 +20,8 @@ use super::read_policy;
 
 /// Set another policy. Signed by as many administrators as the policy in force asks for.
 ///
-/// What it changes in meaning, and what nobody could fulfil, is said on stderr first; on a terminal it is asked.
+/// What it changes in meaning, and what nobody could fulfil, is said on stderr first; on a terminal
+/// it is asked.
 ///
 /// Example:
 ///   rollbook --key alice.pem --key bob.pem policy set new-policy.toml --reason "two approvals"

@@ -18,8 +18,8 @@ use super::read_policy;
 
 /// Show the policy in force, or the one that was; or check a file, and show what it says.
 ///
-/// With --resolved, every rule as it holds in one environment for one model, and where the policy says so: under the
-/// model, under the environment, at the top level, or nowhere.
+/// With --resolved, every rule as it holds in one environment for one model, and where the policy
+/// says so: under the model, under the environment, at the top level, or nowhere.
 ///
 /// Example:
 ///   rollbook policy show

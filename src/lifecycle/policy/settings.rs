@@ -76,9 +76,9 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Changed {
-    /// The environment is described now.
+    /// The environment or model block is there now.
     Added,
-    /// The environment is described no longer.
+    /// It is there no longer.
     Removed,
     /// Of two patterns that meet, the other one counts now.
     Order {
@@ -186,7 +186,8 @@ fn break_glass(key: &BreakGlassKey) -> Value {
 }
 
 /// What `new` changes in the meaning of `old`: one for each setting that holds differently at a place,
-/// whichever layer says so. Texts that mean the same, give none.
+/// whichever layer says so, and one for each block that comes or goes, for it may stand before others. Texts with
+/// the same blocks that mean the same give none.
 #[must_use]
 pub fn changes(old: &ReleasePolicy, new: &ReleasePolicy) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -224,6 +225,12 @@ fn environment_changes(old: &ReleasePolicy, new: &ReleasePolicy, name: &Glob) ->
     let (old_models, new_models) = (model_names(before), model_names(after));
     changes.extend(order_changed(&old_models, &new_models).map(whole));
     for model in union(&new_models, &old_models) {
+        let whole = |what| Change { environment: Some(name.clone()), model: Some(model.clone()), what };
+        match (old_models.contains(&model), new_models.contains(&model)) {
+            (false, _) => changes.push(whole(Changed::Added)),
+            (_, false) => changes.push(whole(Changed::Removed)),
+            _ => {}
+        }
         changes.extend(settings_changed(
             (Some(name), Some(model)),
             &old.settings_of(before, block_named(before, model)),
@@ -421,6 +428,20 @@ mod tests {
                 "environment production, model credit-*, rollback: break_glass nobody → responder, ratified within 24h",
                 "environment staging: removed",
             ]
+        );
+    }
+
+    #[test]
+    fn a_block_that_comes_or_goes_is_told() {
+        let without = &OLD[..OLD.find("[[environment.model]]").expect("stands there")];
+        let place = "environment production, model credit-*";
+        assert_eq!(
+            told(without, OLD),
+            [format!("{place}: added"), format!("{place}, promote: approvals 1 → 2")]
+        );
+        assert_eq!(
+            told(OLD, without),
+            [format!("{place}: removed"), format!("{place}, promote: approvals 2 → 1")]
         );
     }
 
