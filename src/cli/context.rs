@@ -150,6 +150,12 @@ impl Context {
         })
     }
 
+    /// Whether a ledger is named, though it may not be one.
+    #[must_use]
+    pub const fn names_a_ledger(&self) -> bool {
+        self.global.ledger.is_some()
+    }
+
     /// The ledger as readers see it.
     ///
     /// # Errors

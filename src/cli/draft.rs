@@ -12,6 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::init::{found_ledger, read_log_key};
+use crate::cli::policy::compare::{change_json, changes_of, meaning};
 use crate::cli::record::{append, attachments, print_would_be_accepted, try_one, write_file};
 use crate::cli::rights::follow_directory;
 use crate::cli::rotate::append_rotation;
@@ -19,6 +20,7 @@ use crate::cli::status::people_of;
 use crate::cli::view::{Until, View};
 use crate::event::body::{Body, Event};
 use crate::hash::Hash;
+use crate::lifecycle::policy::settings::Change;
 use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{ApplyError, Submission, apply};
 use crate::lifecycle::state::{NoSource, RowKey, State};
@@ -133,12 +135,14 @@ impl ShowDraft {
         };
         place.people.learn(&event);
         let attached = draft_attachments(&event, &attachments(context)?)?;
+        let changes = place.policy_changes(&event);
         if context.json() {
             return context.print_json(&json!({
                 "event": event,
                 "attachments": attached,
                 "digest": Hash::of(draft.event()),
                 "signed_by": signers,
+                "policy_changes": changes.as_ref().map(|changes| changes.iter().map(change_json).collect::<Vec<_>>()),
                 "missing": missing.as_ref().map(|refusal| json!({
                     "code": refusal.code(), "message": refusal.to_string(),
                 })),
@@ -152,6 +156,12 @@ impl ShowDraft {
         context.print(describe::fields(&fields).trim_end())?;
         for line in attached.iter().map(DraftAttachment::line) {
             context.print(line)?;
+        }
+        if let Some(changes) = &changes {
+            context.print(format_args!(
+                "what changes in the policy:\n{}",
+                describe::visible(&meaning(changes))
+            ))?;
         }
         for key in &signers {
             context.print(format_args!("signed by {}", place.signer(key)))?;
@@ -189,6 +199,13 @@ impl Place {
                 Ok(Self { index: view.reader.size(), state: view.state, now, people })
             }
         }
+    }
+
+    /// What an event that sets a policy changes in the one in force; none where it cannot be read.
+    fn policy_changes(&mut self, event: &Event) -> Option<Vec<Change>> {
+        let Body::PolicySet(body) = &event.body else { return None };
+        let Ok(charter) = self.state.charter();
+        changes_of(&charter?.policy, &body.policy).ok()
     }
 
     /// What stands in the way of recording the event now, by the rules; none if nothing does.

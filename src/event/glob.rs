@@ -37,6 +37,36 @@ impl Glob {
     pub fn matches(&self, name: &str) -> bool {
         matches_bytes(self.as_str().as_bytes(), name.as_bytes())
     }
+
+    /// Says whether some name fits both patterns. Time: pattern × pattern.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        meet_bytes(self.as_str().as_bytes(), other.as_str().as_bytes())
+    }
+}
+
+/// Whether some text fits both patterns. Row by row: `open[q]` says whether the first `p` and `q` bytes
+/// of the patterns can stand for one text.
+fn meet_bytes(one: &[u8], other: &[u8]) -> bool {
+    let swallows = |star: u8, byte: u8| star == b'*' && byte != b'/';
+    let mut open = vec![false; other.len() + 1];
+    open[0] = true;
+    for q in 0..other.len() {
+        open[q + 1] = open[q] && other[q] == b'*';
+    }
+    for &byte in one {
+        let mut diagonal = open[0];
+        open[0] = open[0] && byte == b'*';
+        for q in 0..other.len() {
+            let above = open[q + 1];
+            let both = diagonal && byte == other[q];
+            let one_is_star = byte == b'*' && (above || open[q] && swallows(byte, other[q]));
+            let other_is_star = other[q] == b'*' && (open[q] || above && swallows(other[q], byte));
+            open[q + 1] = both || one_is_star || other_is_star;
+            diagonal = above;
+        }
+    }
+    open[other.len()]
 }
 
 /// Greedy matching that goes back to the latest `*` alone. Where the run of that star would have
@@ -125,6 +155,18 @@ mod tests {
         fn matching_agrees_with_the_definition(pattern in "[ab/*]{1,8}", name in "[ab/]{0,9}") {
             let glob = Glob::new(pattern.clone()).expect("valid");
             prop_assert_eq!(glob.matches(&name), naive(pattern.as_bytes(), name.as_bytes()));
+        }
+
+        #[test]
+        fn patterns_meet_where_a_name_fits_both(one in "[ab/*]{1,3}", other in "[ab/*]{1,3}") {
+            let mut names = vec![String::new()];
+            for length in 0..6 {
+                let longest: Vec<_> = names.iter().filter(|name| name.len() == length).cloned().collect();
+                names.extend(longest.iter().flat_map(|name| ["a", "b", "/"].map(|end| format!("{name}{end}"))));
+            }
+            let (one, other) = (Glob::new(one).expect("valid"), Glob::new(other).expect("valid"));
+            let witness = names.iter().any(|name| one.matches(name) && other.matches(name));
+            prop_assert_eq!(one.meets(&other), witness);
         }
     }
 }

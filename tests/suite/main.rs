@@ -6,6 +6,7 @@
 mod attachments;
 mod authority;
 mod cli_golden;
+mod cli_policy;
 mod cli_reading;
 mod cli_recovery;
 mod cli_refusals;
@@ -35,6 +36,8 @@ mod log_key_rotation;
 mod merkle_oracles;
 mod note_oracles;
 mod operating;
+mod policy_docs;
+mod policy_properties;
 mod power_cuts;
 mod real_full_disk;
 mod real_git;

@@ -17,9 +17,11 @@ use crate::lifecycle::policy::section::Fault;
 use crate::time::MINUTE_MS;
 use crate::words::words;
 
+pub mod fitness;
 mod schema_1;
 mod schema_2;
 pub mod section;
+pub mod settings;
 
 /// The schema of policy texts that this program writes. It reads those before it, too.
 pub const POLICY_SCHEMA: u32 = 2;
@@ -96,6 +98,21 @@ words! {
         Drift = "drift",
         /// `incident.detected` and `incident.resolved`.
         Incident = "incident",
+    }
+}
+
+impl Act {
+    /// The roles of which its proposer holds one.
+    #[must_use]
+    pub const fn proposers(self) -> &'static [Role] {
+        match self {
+            Self::Register | Self::Retire => &[Role::Registrar],
+            Self::Promote => &[Role::Deployer],
+            Self::Rollback | Self::Withdraw | Self::Complete => &[Role::Deployer, Role::Responder],
+            Self::Evaluate | Self::Drift => &[Role::Evaluator],
+            Self::Incident => &[Role::Responder],
+            Self::Note => Role::ALL,
+        }
     }
 }
 
@@ -289,11 +306,7 @@ impl ReleasePolicy {
         environment: Option<&EnvironmentName>,
         model: Option<&Name>,
     ) -> Approvals<'_> {
-        let layers = self.layers(environment, model);
-        let keys = || layers.iter().filter_map(|layer| layer.acts.get(&act));
-        let approvals = keys().find_map(|keys| keys.approvals).unwrap_or(0);
-        let roles = keys().find_map(|keys| keys.roles.as_deref()).unwrap_or(APPROVERS);
-        Approvals { people: 1 + approvals, roles }
+        approvals_of(&self.layers(environment, model), act)
     }
 
     /// What a promotion of `model` into `environment` needs beside its signers.
@@ -312,6 +325,14 @@ impl ReleasePolicy {
     fn layers(&self, environment: Option<&EnvironmentName>, model: Option<&Name>) -> Vec<&Layer> {
         let environment = environment.and_then(|name| self.environment(name));
         let block = environment.zip(model).and_then(|(environment, model)| environment.model(model));
+        self.layers_of(environment, block)
+    }
+
+    fn layers_of<'a>(
+        &'a self,
+        environment: Option<&'a Environment>,
+        block: Option<&'a ModelBlock>,
+    ) -> Vec<&'a Layer> {
         let block = block.map(|block| &block.keys);
         block
             .into_iter()
@@ -357,6 +378,12 @@ impl fmt::Display for EvaluationNeed {
 /// What the first of `layers` says that says it.
 fn first<'a, T>(layers: &[&'a Layer], key: impl Fn(&'a Layer) -> Option<T>) -> Option<T> {
     layers.iter().find_map(|layer| key(layer))
+}
+
+fn approvals_of<'a>(layers: &[&'a Layer], act: Act) -> Approvals<'a> {
+    let approvals = first(layers, |layer| layer.acts.get(&act)?.approvals).unwrap_or(0);
+    let roles = first(layers, |layer| layer.acts.get(&act)?.roles.as_deref()).unwrap_or(APPROVERS);
+    Approvals { people: 1 + approvals, roles }
 }
 
 fn promotion_of<'a>(layers: &[&'a Layer]) -> PromotionRules<'a> {
