@@ -204,7 +204,7 @@ fn plain_advice(refusal: &Refusal) -> Option<&'static str> {
         }
         R::OrderNotMet { .. } => "promote it there first; see `rollbook policy show`",
         R::FromMismatch { .. } => "see `rollbook status`, then decide again",
-        R::AlreadyServing { .. } => "nothing is to do; see `rollbook status`",
+        R::AlreadyServing { .. } | R::IncidentOpenAlready { .. } => "nothing is to do; see `rollbook status`",
         R::NothingServes { .. } => "see `rollbook status`",
         R::TargetNeverLive { .. } | R::TargetWithdrawn { .. } | R::TargetServes { .. } => {
             "see what served with `rollbook log --env E --model M`"
@@ -229,7 +229,6 @@ fn plain_advice(refusal: &Refusal) -> Option<&'static str> {
         R::IncidentMissing { .. } => "open one with `rollbook incident open ID`, and say --incident ID",
         R::IncidentNotOpen { .. } => "see `rollbook status`; open one with `rollbook incident open ID`",
         R::IncidentElsewhere { .. } => "open it there as well: `rollbook incident open ID --env E`",
-        R::IncidentOpenAlready { .. } => "nothing is to do; see `rollbook status`",
         R::IncidentPlacesTooMany { .. } => "open another incident",
         R::IncidentEndsBefore { .. } => "give the time as it was",
         R::SessionsNotDrained { .. } => {

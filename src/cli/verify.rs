@@ -93,6 +93,7 @@ pub fn read_trust(path: &Path) -> Result<TrustRoot, Failure> {
 }
 
 /// Why a ledger could not be verified at all.
+#[must_use]
 pub fn unverified(error: VerifyError) -> Failure {
     match error {
         VerifyError::NotALedger { .. } => Failure::usage(error),

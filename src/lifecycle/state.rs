@@ -253,6 +253,7 @@ pub struct Recovery {
 
 impl Recovery {
     /// What there is to say once the rollback of entry `entry` was completed, by recorded and by claimed time.
+    #[must_use]
     pub fn completed(&self, entry: u64, recorded: Timestamp, claimed: Timestamp) -> Vec<Observation> {
         let recorded_ms = recorded.since_ms(self.detected_recorded);
         let claimed_ms = claimed.since_ms(self.detected_claimed);

@@ -111,7 +111,7 @@ impl Walk<'_> {
             Body::ChangeCompleted(body) => entries.push(body.change),
             Body::IncidentDetected(body) => entries.extend(&body.evidence),
             Body::EntryRatified(body) if body.ratification == Ratification::BreakGlass => {
-                entries.push(body.entry)
+                entries.push(body.entry);
             }
             _ => {}
         }

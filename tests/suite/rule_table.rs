@@ -25,6 +25,7 @@ use crate::support::events::*;
 use crate::support::forge::{Forge, codes};
 
 /// A history whose last event is judged.
+#[derive(Clone, Copy)]
 pub(crate) struct Row {
     /// The fact that it shows.
     pub(crate) says: &'static str,

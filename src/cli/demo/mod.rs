@@ -24,9 +24,9 @@ pub mod forgery;
 pub mod repository;
 pub mod weights;
 
-/// The demo's policy: two people for production, the proposer counted.
-const POLICY: &str = r#"# Release policy of the demo: staging before production, and for production two people.
-schema = 1
+/// The demo's policy: what production asks for.
+const POLICY: &str = r#"# Release policy of the demo: staging first, measured twice, and two approvals for production.
+schema = 2
 
 [administrators]
 threshold = 1
@@ -36,17 +36,42 @@ name = "staging"
 
 [[environment]]
 name = "production"
+
+[environment.promote]
 after = ["staging"]
-signers = { promote = 2 }
+approvals = 2
+evaluations = [
+  { kind = "regression", max_age = "90d" },
+  { kind = "shadow", max_age = "30d" },
+]
+signed_tag = true
+
+[environment.rollback]
+approvals = 1
+incident = true
+target = "5m"
+
+[environment.rollback.break_glass]
+roles = ["responder"]
+ratify_within = "24h"
 "#;
+
+/// The policy after the incident: what would have stopped it.
+const LESSON: (&str, &str) = (
+    r#"  { kind = "shadow", max_age = "30d" },"#,
+    r#"  { kind = "shadow", max_age = "30d" },
+  { kind = "fairness", max_age = "30d" },"#,
+);
 
 const MODEL: &str = "credit-scorer";
 
 /// People of the demo: name, file of their key, role.
-const PEOPLE: [(&str, &str, &str); 4] = [
+const PEOPLE: [(&str, &str, &str); 6] = [
     ("rita", "registrar.pem", "registrar"),
     ("dan", "deployer.pem", "deployer"),
     ("ana", "approver.pem", "approver"),
+    ("amir", "approver-2.pem", "approver"),
+    ("eva", "evaluator.pem", "evaluator"),
     ("remy", "responder.pem", "responder"),
 ];
 
@@ -105,12 +130,16 @@ impl Story<'_> {
         self.build_repository()?;
         self.chapter("The ledger is founded, and people get their roles")?;
         self.found()?;
-        self.chapter("1.0.0 is registered, and goes through staging to production")?;
-        self.release_good()?;
+        self.chapter(
+            "1.0.0 is registered, measured, and goes through staging and a shadow run to production",
+        )?;
+        self.release("1.0.0", Recipe::Sound, 7)?;
         self.chapter("1.1.0 follows: better on paper, trained on what clerks once decided")?;
-        self.release_bad()?;
-        self.chapter("Approvals drift apart between groups: production goes back to 1.0.0")?;
+        self.release("1.1.0", Recipe::Careless, 14)?;
+        self.chapter("A monitor tells of drift; an incident is opened, and one responder breaks the glass")?;
         self.roll_back()?;
+        self.chapter("An approver stands behind it; the policy learns")?;
+        self.stand_behind()?;
         self.chapter("What serves now, and the whole story")?;
         self.look()?;
         self.chapter("The auditor replays it all, with a trust root from another channel")?;
@@ -151,7 +180,8 @@ impl Story<'_> {
     fn resolve(&self, arg: &str) -> String {
         let (prefix, name) =
             arg.split_once('=').map_or(("", arg), |(name, file)| (&arg[..=name.len()], file));
-        let ours = ["keys/", "models/", "ledger", "forged", "infra", "trust.toml", "policy.toml"];
+        let ours =
+            ["keys/", "models/", "ledger", "forged", "infra", "trust.toml", "policy.toml", "policy-2.toml"];
         if ours.iter().any(|ours| name == *ours || (ours.ends_with('/') && name.starts_with(ours))) {
             return format!("{prefix}{}", self.path(name).display());
         }
@@ -266,59 +296,103 @@ impl Story<'_> {
         self.rollbook(&[what.as_slice(), &data].concat())
     }
 
+    /// A version from registration to production; its first entry is `first`.
+    fn release(&self, version: &str, recipe: Recipe, first: u64) -> Result<(), Failure> {
+        let measured = Classifier::fit(recipe).evaluate();
+        self.register(recipe, version)?;
+        self.evaluate(version, "regression", measured.accuracy, None)?;
+        self.promote(version, "staging")?;
+        self.complete(first + 2, "keys/deployer.pem")?;
+        self.evaluate(version, "shadow", measured.accuracy, Some("staging"))?;
+        self.promote(version, "production")?;
+        self.complete(first + 5, "keys/deployer.pem")
+    }
+
+    fn evaluate(&self, version: &str, kind: &str, accuracy: f64, env: Option<&str>) -> Result<(), Failure> {
+        let dataset = format!("loans-held-out=sha256:{}", Hash::of(evaluation_data_csv().as_bytes()));
+        let metric = format!("accuracy={accuracy:.3}:min=0.7");
+        let mut line = vec!["evaluate", "--key", "keys/evaluator.pem", MODEL, version, "--kind", kind];
+        line.extend(["--suite", "release-checks@2026.3", "--dataset", &dataset, "--metric", &metric]);
+        line.extend(env.iter().flat_map(|env| ["--env", env]));
+        self.rollbook(&line)
+    }
+
     fn promote(&self, version: &str, environment: &str) -> Result<(), Failure> {
         let tag = format!("{environment}-{version}");
         let mut line = vec!["promote", "--key", "keys/deployer.pem"];
         if environment == "production" {
-            line.extend(["--key", "keys/approver.pem"]);
+            line.extend(["--key", "keys/approver.pem", "--key", "keys/approver-2.pem"]);
         }
         line.extend([MODEL, version, "--env", environment, "--repo", "infra", "--tag", &tag]);
         line.extend(["--strategy", "blue-green"]);
         self.rollbook(&line)
     }
 
-    fn complete(&self, entry: &str, key: &str) -> Result<(), Failure> {
-        self.rollbook(&["complete", "--key", key, entry, "--succeeded"])
-    }
-
-    fn release_good(&self) -> Result<(), Failure> {
-        self.register(Recipe::Sound, "1.0.0")?;
-        self.promote("1.0.0", "staging")?;
-        self.complete("6", "keys/deployer.pem")?;
-        self.promote("1.0.0", "production")?;
-        self.complete("8", "keys/deployer.pem")
-    }
-
-    fn release_bad(&self) -> Result<(), Failure> {
-        self.register(Recipe::Careless, "1.1.0")?;
-        self.promote("1.1.0", "staging")?;
-        self.promote("1.1.0", "production")?;
-        self.complete("12", "keys/deployer.pem")
+    fn complete(&self, entry: u64, key: &str) -> Result<(), Failure> {
+        self.rollbook(&["complete", "--key", key, &entry.to_string(), "--succeeded"])
     }
 
     fn roll_back(&self) -> Result<(), Failure> {
-        let what = ["rollback", "--key", "keys/responder.pem", MODEL, "--env", "production"];
-        let commit = ["--repo", "infra", "--tag", "rollback-1.0.0"];
-        let why = ["--reason", "approvals differ by 29 points between groups", "--incident", "INC-7"];
-        self.rollbook(&[what.as_slice(), &commit, &why, &["--session-state", "preserved"]].concat())?;
-        self.complete("14", "keys/responder.pem")?;
-        let reason = ["--reason", "trained on what clerks once decided"];
+        let difference = Classifier::fit(Recipe::Careless).evaluate().demographic_parity_difference.abs();
+        let value = format!("{difference:.3}");
+        let what = ["drift", "--key", "keys/evaluator.pem", "--env", "production", "--model", MODEL];
+        let how = ["--version", "1.1.0", "--kind", "concept", "--statistic", "demographic_parity_difference"];
+        let much = ["--value", &value, "--threshold", "0.1", "--window", "24h", "--monitor", "approvals"];
+        self.rollbook(&[what.as_slice(), &how, &much].concat())?;
+        let what = ["incident", "open", "--key", "keys/responder.pem", "INC-7", "--env", "production"];
         self.rollbook(
-            &[["retire", "--key", "keys/registrar.pem", MODEL, "1.1.0"].as_slice(), &reason].concat(),
-        )
+            &[what.as_slice(), &["--model", MODEL, "--severity", "sev1", "--evidence", "21"]].concat(),
+        )?;
+        let what = ["rollback", "--key", "keys/responder.pem", MODEL, "--env", "production", "--break-glass"];
+        let commit = ["--repo", "infra", "--tag", "rollback-1.0.0"];
+        let why = ["--reason", "approvals differ between groups", "--incident", "INC-7"];
+        self.rollbook(&[what.as_slice(), &commit, &why, &["--session-state", "preserved"]].concat())?;
+        self.rollbook(&["status"])?;
+        self.complete(23, "keys/responder.pem")
+    }
+
+    fn stand_behind(&self) -> Result<(), Failure> {
+        self.rollbook(&[
+            "ratify",
+            "--key",
+            "keys/approver.pem",
+            "23",
+            "--reason",
+            "right, and right at once",
+        ])?;
+        self.rollbook(&["incident", "resolve", "--key", "keys/responder.pem", "INC-7"])?;
+        let reason = ["--reason", "trained on what clerks once decided"];
+        let retire = ["retire", "--key", "keys/registrar.pem", MODEL, "1.1.0"];
+        self.rollbook(&[retire.as_slice(), &reason].concat())?;
+        let policy = self.path("policy-2.toml");
+        std::fs::write(&policy, POLICY.replace(LESSON.0, LESSON.1))
+            .map_err(|error| Failure::io("write", &policy, &error))?;
+        self.rollbook(&["policy", "set", "--key", "keys/admin.pem", "policy-2.toml"])
     }
 
     fn look(&self) -> Result<(), Failure> {
         self.rollbook(&["status"])?;
-        self.rollbook(&["log", "--model", MODEL])?;
-        self.rollbook(&["show", "12"])
+        self.rollbook(&["log", "--env", "production"])?;
+        self.rollbook(&["show", "23"])?;
+        self.gate("1.0.0", true)?;
+        self.gate("1.1.0", false)
+    }
+
+    /// Asks the gate, which must say what is expected.
+    fn gate(&self, version: &str, is_open: bool) -> Result<(), Failure> {
+        match self.rollbook(&["gate", MODEL, version, "--env", "production", "--trust", "trust.toml"]) {
+            Ok(()) if is_open => Ok(()),
+            Err(failure) if !is_open && failure.answered && failure.exit == Exit::No => Ok(()),
+            Err(failure) if !failure.answered => Err(failure),
+            _ => Err(Failure::world("the gate gave the wrong answer: please report this")),
+        }
     }
 
     fn forge(&self) -> Result<(), Failure> {
-        forgery::forge(&self.path("ledger"), &self.path("forged"), 12)?;
+        forgery::forge(&self.path("ledger"), &self.path("forged"), 19)?;
         if !self.context.json() {
             self.context.print(
-                "forged/ is a copy in which entry 12 says 1.0.0 where it said 1.1.0; checksums are put right",
+                "forged/ is a copy in which entry 19 says 1.0.0 where it said 1.1.0; checksums are put right",
             )?;
         }
         match self.rollbook(&["verify", "forged", "--trust", "trust.toml"]) {
@@ -348,8 +422,8 @@ impl Story<'_> {
              models/      two model directories\n  forged/      the copy with a forged entry"
         ))?;
         self.context.print(format_args!(
-            "\nTry next (in {dir}):\n  export ROLLBOOK_LEDGER=ledger\n  rollbook log --env production\n  rollbook show 14\n  \
-             rollbook promote --key keys/deployer.pem --key keys/approver.pem {MODEL} 1.1.0 --env production --repo infra --tag production-1.1.0\n  \
+            "\nTry next (in {dir}):\n  export ROLLBOOK_LEDGER=ledger\n  rollbook log --env production\n  rollbook show 23\n  \
+             rollbook promote --dry-run --key keys/deployer.pem {MODEL} 1.1.0 --env production --repo infra --tag production-1.1.0\n  \
              rollbook verify --trust trust.toml"
         ))
     }
