@@ -12,6 +12,18 @@ pub struct WordError {
     pub expected: String,
 }
 
+/// The most letters in which a word may differ from the one that was perhaps meant.
+const TYPOS_MAX: usize = 3;
+
+/// The known word that differs least from `word`, if it differs little: what was perhaps meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word: String = word.chars().take(64).collect();
+    let distances = known.into_iter().map(|known| (strsim::osa_distance(&word, known), known));
+    let near = distances.filter(|(distance, known)| *distance <= TYPOS_MAX.min(known.len() / 2));
+    near.min().map(|(_, known)| known)
+}
+
 /// Defines a closed list of words: an enum whose variants have one text form each.
 ///
 /// The text forms are the ones of the command line, of JSON and of policies; the bytes are the
@@ -62,3 +74,24 @@ macro_rules! words {
 }
 
 pub(crate) use words;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let known = ["metrics", "model", "min", "suite_digest"];
+        for (word, meant) in [
+            ("metric", Some("metrics")),
+            ("metrcis", Some("metrics")),
+            ("suite-digest", Some("suite_digest")),
+            ("mni", Some("min")),
+            ("max", None),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, known), meant, "{word}");
+        }
+    }
+}
