@@ -228,6 +228,17 @@ impl Metric {
         self.min.is_none_or(|min| min <= self.value) && self.max.is_none_or(|max| self.value <= max)
     }
 
+    /// In what way the value lies outside its bounds, in words; none where it holds.
+    #[must_use]
+    pub fn breach(&self) -> Option<String> {
+        let Self { name, value, min, max } = self;
+        match (min, max) {
+            (Some(min), _) if value < min => Some(format!("`{name}` is {value}, below {min}")),
+            (_, Some(max)) if value > max => Some(format!("`{name}` is {value}, above {max}")),
+            _ => None,
+        }
+    }
+
     /// Whether its least is above its most, so that no value could hold.
     #[must_use]
     pub fn bounds_cross(&self) -> bool {
@@ -331,6 +342,7 @@ mod tests {
         ] {
             let metric = metric(value, min, max);
             assert_eq!(metric.holds(), holds, "{metric:?}");
+            assert_eq!(metric.breach().is_none(), holds, "{metric:?}");
             assert_eq!(metric.is_bounded(), min.or(max).is_some(), "{metric:?}");
         }
         assert!(metric("0.5", Some("0.6"), Some("0.4")).bounds_cross());
