@@ -1037,7 +1037,7 @@ mod tests {
         ) {
             let plain = r#"{"accuracy": 0.91, "fairness": {"demographic_parity_difference": 0.04}}"#.to_owned();
             let whole = statement("PASSED", r#","passedTests":["a","b"]"#);
-            let json = [full(), plain, envelope(&whole), whole].swap_remove(which);
+            let json = [full(), plain, envelope(&whole), whole][which].clone();
             let at = at.index(json.len());
             let mut bytes = json.into_bytes();
             bytes.splice(at..(at + piece.len()).min(bytes.len()), piece.bytes());
