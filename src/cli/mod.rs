@@ -19,9 +19,12 @@ pub mod context;
 pub mod demo;
 pub mod describe;
 pub mod draft;
+pub mod drift;
+pub mod evaluate;
 pub mod failure;
 pub mod founding;
 pub mod gate;
+pub mod incident;
 pub mod index;
 pub mod infra;
 pub mod init;
@@ -31,6 +34,7 @@ pub mod note;
 pub mod policy;
 pub mod progress;
 pub mod promote;
+pub mod ratify;
 pub mod record;
 pub mod register;
 pub mod retire;
@@ -82,11 +86,16 @@ enum Command {
     #[command(subcommand)]
     Draft(draft::DraftCommand),
     Register(register::Register),
+    Evaluate(evaluate::Evaluate),
     Promote(promote::Promote),
     Rollback(rollback::Rollback),
     Withdraw(withdraw::Withdraw),
     Complete(complete::Complete),
     Retire(retire::Retire),
+    Drift(drift::Drift),
+    #[command(subcommand)]
+    Incident(incident::Incident),
+    Ratify(ratify::Ratify),
     Note(note::Note),
     #[command(subcommand)]
     Attachment(attachment::AttachmentCommand),
@@ -176,11 +185,15 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Policy(command) => command.run(context),
         Command::Draft(command) => command.run(context),
         Command::Register(command) => command.run(context),
+        Command::Evaluate(command) => command.run(context),
         Command::Promote(command) => command.run(context),
         Command::Rollback(command) => command.run(context),
         Command::Withdraw(command) => command.run(context),
         Command::Complete(command) => command.run(context),
         Command::Retire(command) => command.run(context),
+        Command::Drift(command) => command.run(context),
+        Command::Incident(command) => command.run(context),
+        Command::Ratify(command) => command.run(context),
         Command::Note(command) => command.run(context),
         Command::Attachment(command) => command.run(context),
         Command::Status(command) => command.run(context),

@@ -207,32 +207,50 @@ pub struct Metric {
     pub max: Option<Finite>,
 }
 
-impl Metric {
-    /// Whether it was held against any bound.
-    #[must_use]
-    pub const fn is_bounded(&self) -> bool {
-        self.min.is_some() || self.max.is_some()
-    }
-
-    /// Whether it lies within its bounds, both included; one without bounds does.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.min.is_none_or(|min| min <= self.value) && self.max.is_none_or(|max| self.value <= max)
-    }
-}
-
-/// What metrics and bounds come to: passed where every bounded metric lies within its bounds.
-#[must_use]
-pub fn outcome_of(metrics: &[Metric]) -> EvaluationOutcome {
-    if metrics.iter().all(Metric::holds) { EvaluationOutcome::Passed } else { EvaluationOutcome::Failed }
-}
-
 impl Ranked for Metric {
     type Rank = Name;
 
     fn rank(&self) -> &Name {
         &self.name
     }
+}
+
+impl Metric {
+    /// Whether it was held against a bound at all.
+    #[must_use]
+    pub const fn is_bounded(&self) -> bool {
+        self.min.is_some() || self.max.is_some()
+    }
+
+    /// Whether the value lies within its bounds, themselves included.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.min.is_none_or(|min| min <= self.value) && self.max.is_none_or(|max| self.value <= max)
+    }
+
+    /// In what way the value lies outside its bounds, in words; none where it holds.
+    #[must_use]
+    pub fn breach(&self) -> Option<String> {
+        let Self { name, value, min, max } = self;
+        match (min, max) {
+            (Some(min), _) if value < min => Some(format!("`{name}` is {value}, below {min}")),
+            (_, Some(max)) if value > max => Some(format!("`{name}` is {value}, above {max}")),
+            _ => None,
+        }
+    }
+
+    /// Whether its least is above its most, so that no value could hold.
+    #[must_use]
+    pub fn bounds_cross(&self) -> bool {
+        matches!((self.min, self.max), (Some(min), Some(max)) if min > max)
+    }
+}
+
+/// What metrics and bounds come to: passed if every bounded metric holds. Where none has a bound, nothing was
+/// held against anything: that is passed, and no gate counts it.
+#[must_use]
+pub fn outcome_of(metrics: &[Metric]) -> EvaluationOutcome {
+    if metrics.iter().all(Metric::holds) { EvaluationOutcome::Passed } else { EvaluationOutcome::Failed }
 }
 
 /// `model.retired`: a version that must not be promoted again.
@@ -296,5 +314,52 @@ words! {
         Firing = "firing",
         /// It held, and is over.
         Resolved = "resolved",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(value: &str, min: Option<&str>, max: Option<&str>) -> Metric {
+        let number = |text: &str| text.parse().expect("finite");
+        let name = Name::new("m").expect("a name");
+        Metric { name, value: number(value), min: min.map(number), max: max.map(number) }
+    }
+
+    #[test]
+    fn a_metric_holds_within_its_bounds_themselves_included() {
+        for (value, min, max, holds) in [
+            ("0.5", None, None, true),
+            ("0.5", Some("0.5"), None, true),
+            ("0.5", None, Some("0.5"), true),
+            ("0.5", Some("0.5"), Some("0.5"), true),
+            ("0.49999999999999994", Some("0.5"), None, false),
+            ("0.5000000000000001", None, Some("0.5"), false),
+            ("-0", Some("0"), Some("0"), true),
+            ("-1e308", Some("-1e307"), None, false),
+            ("0.5", Some("0.6"), Some("0.4"), false),
+        ] {
+            let metric = metric(value, min, max);
+            assert_eq!(metric.holds(), holds, "{metric:?}");
+            assert_eq!(metric.breach().is_none(), holds, "{metric:?}");
+            assert_eq!(metric.is_bounded(), min.or(max).is_some(), "{metric:?}");
+        }
+        assert!(metric("0.5", Some("0.6"), Some("0.4")).bounds_cross());
+        assert!(!metric("0.5", Some("0.6"), Some("0.6")).bounds_cross());
+        assert!(!metric("0.5", Some("0.6"), None).bounds_cross());
+    }
+
+    #[test]
+    fn an_outcome_is_what_its_metrics_come_to() {
+        let (holds, fails, free) =
+            (metric("1", Some("0"), None), metric("1", None, Some("0")), metric("1", None, None));
+        let outcome = |metrics: &[&Metric]| {
+            outcome_of(&metrics.iter().map(|metric| (*metric).clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(outcome(&[]), EvaluationOutcome::Passed);
+        assert_eq!(outcome(&[&free]), EvaluationOutcome::Passed);
+        assert_eq!(outcome(&[&holds, &free]), EvaluationOutcome::Passed);
+        assert_eq!(outcome(&[&holds, &fails, &free]), EvaluationOutcome::Failed);
     }
 }

@@ -43,6 +43,14 @@ impl Finite {
         Ok(Self(value))
     }
 
+    /// Takes a number as it was measured: −0.0 is taken as 0.
+    ///
+    /// # Errors
+    /// [`NumberError::NotFinite`].
+    pub fn measured(value: f64) -> Result<Self, NumberError> {
+        Self::new(if value == 0.0 { 0.0 } else { value })
+    }
+
     /// The number.
     #[must_use]
     pub const fn value(self) -> f64 {
@@ -53,9 +61,19 @@ impl Finite {
 impl Eq for Finite {}
 
 impl fmt::Display for Finite {
+    /// Exact, and with an exponent where there would be a row of zeros.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        if self.0 == 0.0 || (1e-6..1e15).contains(&self.0.abs()) {
+            fmt::Display::fmt(&self.0, f)
+        } else {
+            fmt::LowerExp::fmt(&self.0, f)
+        }
     }
+}
+
+/// As much of a text as an error quotes.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
 }
 
 impl FromStr for Finite {
@@ -63,8 +81,9 @@ impl FromStr for Finite {
 
     /// Reads a decimal number; `-0` is taken as 0.
     fn from_str(text: &str) -> Result<Self, NumberError> {
-        let value: f64 = text.trim().parse().map_err(|_| NumberError::NotFinite { text: text.to_owned() })?;
-        Self::new(if value == 0.0 { 0.0 } else { value })
+        let not_finite = || NumberError::NotFinite { text: format!("`{}`", cut(text)) };
+        let value: f64 = text.trim().parse().map_err(|_| not_finite())?;
+        Self::measured(value).map_err(|_| not_finite())
     }
 }
 
@@ -88,6 +107,16 @@ mod tests {
             assert!(codec::decode::<Finite>(&codec::encode(&bad)).is_err(), "{bad}");
         }
         assert_eq!("-0".parse::<Finite>().map(Finite::value), Ok(0.0));
-        assert!("inf".parse::<Finite>().is_err());
+        for bad in ["inf", "-Infinity", "NaN", "1e999", "", "31%", "0,5"] {
+            let error = bad.parse::<Finite>().expect_err(bad);
+            assert_eq!(error.to_string(), format!("`{bad}` is not a finite number"));
+        }
+    }
+
+    #[test]
+    fn numbers_print_short_and_read_back() {
+        for text in ["0", "0.31", "-0.000001", "1e-7", "123456", "1e300", "-1.5e15", "0.30000000000000004"] {
+            assert_eq!(text.parse::<Finite>().expect("finite").to_string(), text);
+        }
     }
 }

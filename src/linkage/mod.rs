@@ -1,7 +1,12 @@
-//! Reading what a release is made of: Git commits with their tags, and the files of a model.
+//! Reading what a release is made of and what other systems say of it: Git commits with their tags, the files
+//! of a model, evaluations, alerts.
 //!
-//! This floor touches the disk and returns bytes and digests. What they *prove* (a tag's signature,
-//! a manifest that pins a digest, a model's signature) is judged by `crate::evidence`, without I/O.
+//! `git` and `model` touch the disk and return bytes and digests; `evaluation` and `alertmanager` read bytes
+//! that are handed in. What they *prove* (a tag's signature, a manifest that pins a digest, a model's
+//! signature) is judged by `crate::evidence`, without I/O.
 
+pub mod alertmanager;
+pub mod evaluation;
 pub mod git;
+pub mod json;
 pub mod model;

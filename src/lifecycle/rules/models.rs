@@ -140,7 +140,7 @@ fn check_digest<E>(
 
 /// Bounds that can be met, and the outcome that metrics and bounds come to.
 fn check_outcome<E>(body: &ModelEvaluated) -> Result<(), ApplyError<E>> {
-    if let Some(metric) = body.metrics.iter().find(|metric| metric.min > metric.max && metric.max.is_some()) {
+    if let Some(metric) = body.metrics.iter().find(|metric| metric.bounds_cross()) {
         return refuse(Refusal::BoundsEmpty { metric: metric.name.clone() });
     }
     let computed = outcome_of(&body.metrics);
