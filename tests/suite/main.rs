@@ -44,6 +44,7 @@ mod real_git;
 mod real_keys;
 mod real_signers;
 mod real_users;
+mod regulated_story;
 mod rule_rows_of_evidence;
 mod rule_table;
 mod rules_model;
