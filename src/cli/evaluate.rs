@@ -30,6 +30,7 @@ use crate::linkage::evaluation::{
 ///   rollbook --key eva.pem evaluate credit-scorer 1.1.0 --kind judge --suite faithfulness@2
 ///     --dataset questions=sha256:… --from metrics.json --bounds bounds.toml
 #[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "this is help for a terminal, which shows backticks")]
 #[command(verbatim_doc_comment)]
 pub struct Evaluate {
     /// The model
