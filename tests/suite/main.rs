@@ -39,6 +39,7 @@ mod operating;
 mod policy_docs;
 mod policy_properties;
 mod power_cuts;
+mod real_alertmanager;
 mod real_full_disk;
 mod real_git;
 mod real_keys;

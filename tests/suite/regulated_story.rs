@@ -195,11 +195,9 @@ fn bad_measurements_are_named_and_nothing_is_written() {
     ] {
         desk.refused(&format!("{base} {line}"), 2, &words);
     }
-    desk.refused(
-        "--key eve.key evaluate scorer 1.0.0 --metric auc=1 --suite s --dataset x=00",
-        2,
-        &["--kind"],
-    );
+    let no_kind = format!("--key eve.key evaluate scorer 1.0.0 --metric auc=1 --suite s --dataset {data}");
+    desk.refused(&no_kind, 2, &["--kind is missing"]);
+    desk.refused(&format!("{no_kind}00 --kind other"), 2, &["not a digest"]);
     desk.write("bounds.toml", "[auc]\nmin = 0.8\n[\"group.parity\"]\nmax = 0.1\n");
     desk.done(&format!("{base} --from metrics.json --bounds bounds.toml"));
     desk.done(&format!("{base} --from {}", "metrics.json --format metrics"));
