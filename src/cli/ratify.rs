@@ -23,6 +23,7 @@ use crate::verifier::verify::{Options, verify_dir};
 ///   rollbook --key ana.pem ratify 14 --reason "right, and right at once"
 ///   rollbook --key alice.pem ratify 14 --accept break_glass.not_ratified --reason "everybody was asleep"
 #[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "this is help for a terminal, which shows backticks")]
 #[command(verbatim_doc_comment)]
 pub struct Ratify {
     /// The entry

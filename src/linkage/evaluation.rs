@@ -919,7 +919,7 @@ mod tests {
         ] {
             refused(read_with(r#"{"accuracy": 0.91}"#, bounds), told);
         }
-        let many: String = (0..20).map(|n| format!("[m{n:02}]\nmin = 0\n")).collect();
+        let many = (0..20).map(|n| format!("[m{n:02}]\nmin = 0\n")).collect::<Vec<_>>().concat();
         refused(read_with(r#"{"accuracy": 1}"#, &many), "m00, m01, m02, m03, m04, and 15 more");
         refused(
             read_with(&statement("PASSED", ""), "[a]\nmin = 1"),
