@@ -74,7 +74,7 @@ impl Ranked for NamedKey {
 /// A release policy as text, with the version of its schema.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize)]
 pub struct Policy {
-    /// Which keys the text may use: 1.
+    /// Which keys the text may use: 1 or 2.
     pub schema: u32,
     /// TOML, as people wrote it.
     pub text: PolicyText,

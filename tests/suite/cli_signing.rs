@@ -229,6 +229,12 @@ fn on_a_terminal_what_cannot_be_undone_is_asked() {
     let (code, said) = at_terminal("--key alice.key key revoke dora.key.pub --reason x", "\n");
     assert_eq!(code, Some(1), "{said}");
     assert_eq!(desk.records(), before);
+    desk.write("two.toml", TWO_SIGNERS);
+    let (code, said) = at_terminal("--key alice.key policy set two.toml", "n\n");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("environment staging, promote: approvals 0 → 1"), "{said}");
+    assert!(said.contains("Set two.toml as the policy? [y/N]"), "{said}");
+    assert_eq!(desk.records(), before);
     let (code, said) = at_terminal(&format!("{retire} --dry-run"), "");
     assert!(code == Some(0) && !said.contains("[y/N]"), "{said}");
     let (code, said) = at_terminal(retire, "y\n");

@@ -341,7 +341,7 @@ fn span_ms(text: &str) -> Option<i64> {
 
 /// A span as a policy says it, in the largest unit of which it is two or more, or else the next.
 #[must_use]
-pub fn span_text(ms: i64) -> String {
+pub fn span_as_said(ms: i64) -> String {
     let units = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "m"), (SECOND_MS, "s")];
     let divides = |unit_ms: i64| ms % unit_ms == 0 && (ms > unit_ms || unit_ms == SECOND_MS);
     match units.into_iter().find(|(unit_ms, _)| divides(*unit_ms)) {
@@ -380,8 +380,8 @@ mod tests {
     #[test]
     fn spans_print_as_they_are_read() {
         for text in ["1s", "90s", "5m", "24h", "25h", "90d"] {
-            assert_eq!(span_text(span_ms(text).expect("a span")), text);
+            assert_eq!(span_as_said(span_ms(text).expect("a span")), text);
         }
-        assert_eq!(span_text(span_ms("48h").expect("a span")), "2d");
+        assert_eq!(span_as_said(span_ms("48h").expect("a span")), "2d");
     }
 }

@@ -10,7 +10,7 @@ use crate::event::glob::Glob;
 use crate::event::text::{EnvironmentName, Name};
 use crate::words::words;
 
-use super::section::span_text;
+use super::section::span_as_said;
 use super::{
     APPROVERS, Act, BreakGlass, BreakGlassKey, Environment, EvaluationNeed, Layer, ModelBlock, ReleasePolicy,
     TARGET_MS,
@@ -327,11 +327,11 @@ impl fmt::Display for Value {
             Self::Number(number) => write!(f, "{number}"),
             Self::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
             Self::Span(None) => f.write_str("none"),
-            Self::Span(Some(ms)) => f.write_str(&span_text(*ms)),
+            Self::Span(Some(ms)) => f.write_str(&span_as_said(*ms)),
             Self::List(items) => f.write_str(&join(items)),
             Self::Evaluations(needs) => {
                 let text = |need: &EvaluationNeed| match need.max_age_ms {
-                    Some(ms) => format!("{need} within {}", span_text(ms)),
+                    Some(ms) => format!("{need} within {}", span_as_said(ms)),
                     None => need.to_string(),
                 };
                 f.write_str(&join(&needs.iter().map(text).collect::<Vec<_>>()))
@@ -339,7 +339,7 @@ impl fmt::Display for Value {
             Self::BreakGlass(None) => f.write_str("nobody"),
             Self::BreakGlass(Some(BreakGlass { roles, ratify_within_ms })) => {
                 let roles = roles.iter().copied().map(Role::as_str).collect::<Vec<_>>().join(" or ");
-                write!(f, "{roles}, ratified within {}", span_text(*ratify_within_ms))
+                write!(f, "{roles}, ratified within {}", span_as_said(*ratify_within_ms))
             }
         }
     }
@@ -363,17 +363,20 @@ impl Serialize for Value {
         match self {
             Self::Number(number) => number.serialize(serializer),
             Self::Flag(flag) => flag.serialize(serializer),
-            Self::Span(ms) => ms.map(span_text).serialize(serializer),
+            Self::Span(ms) => ms.map(span_as_said).serialize(serializer),
             Self::List(items) => items.serialize(serializer),
             Self::Evaluations(needs) => serializer.collect_seq(needs.iter().map(|need| Evaluation {
                 kind: need.kind.as_str(),
                 suite: need.suite.as_ref(),
                 dataset: need.dataset.as_ref(),
-                max_age: need.max_age_ms.map(span_text),
+                max_age: need.max_age_ms.map(span_as_said),
             })),
             Self::BreakGlass(glass) => glass
                 .as_ref()
-                .map(|glass| Glass { roles: &glass.roles, ratify_within: span_text(glass.ratify_within_ms) })
+                .map(|glass| Glass {
+                    roles: &glass.roles,
+                    ratify_within: span_as_said(glass.ratify_within_ms),
+                })
                 .serialize(serializer),
         }
     }
