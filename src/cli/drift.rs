@@ -90,7 +90,7 @@ pub struct Drift {
     pub from_alertmanager: Option<PathBuf>,
     /// Where alerts say a field, if that is not the usual place: environment, model, version, kind, feature,
     /// statistic, value, threshold, window, monitor or summary, and a label or annotation; repeats
-    #[arg(long, value_name = "FIELD=LABEL", requires = "from_alertmanager")]
+    #[arg(long, value_name = "FIELD=LABEL", requires = "from_alertmanager", conflicts_with = "value")]
     pub label: Vec<String>,
     #[command(flatten)]
     record: RecordArgs,

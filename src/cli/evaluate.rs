@@ -67,10 +67,10 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// What that file is: rollbook, test-result or metrics; unless given, it is told from what stands there
-    #[arg(long, value_name = "F", requires = "from")]
+    #[arg(long, value_name = "F", requires = "from", conflicts_with = "metric")]
     pub format: Option<FileFormat>,
     /// The bounds of metrics that come without: TOML or JSON
-    #[arg(long, value_name = "FILE", requires = "from")]
+    #[arg(long, value_name = "FILE", requires = "from", conflicts_with = "metric")]
     pub bounds: Option<PathBuf>,
     /// Where it ran, for shadow and canary evaluations
     #[arg(long, value_name = "E")]
