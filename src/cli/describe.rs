@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use crate::event::body::{Body, Event};
 use crate::event::glob::Glob;
+use crate::event::incident::Ratification;
 use crate::event::infra::InfraCommit;
+use crate::event::model::{AlertStatus, DriftDetected, Metric, ModelEvaluated};
 use crate::event::release::Serving;
-use crate::event::text::{Name, is_deceptive};
+use crate::event::text::{Name, Text, is_deceptive};
 use crate::log::reader::LoggedEntry;
 use crate::signing::public_key::PublicKey;
 
@@ -115,9 +117,15 @@ fn what_happened(event: &Event) -> String {
         Body::ModelRegistered(b) => {
             format!("{} {} registered, digest sha256:{}", b.model, b.version, short(b.digest.root))
         }
-        Body::ModelEvaluated(b) => {
-            format!("{} {} evaluated ({}, {}): {}", b.model, b.version, b.kind, b.suite, b.outcome)
-        }
+        Body::ModelEvaluated(b) => format!(
+            "{} {} evaluated ({}, {} on {}): {}",
+            b.model,
+            b.version,
+            b.kind,
+            versioned(&b.suite, b.suite_version.as_ref()),
+            b.dataset.name,
+            came_to(b)
+        ),
         Body::ModelPromoted(b) => format!(
             "{} {} promoted to {} (was {}) by {}",
             b.model,
@@ -140,14 +148,25 @@ fn what_happened(event: &Event) -> String {
         }
         Body::ChangeCompleted(b) => format!("change of entry {} {}", b.change, b.outcome),
         Body::ModelRetired(b) => format!("{} {} retired: {}", b.model, b.version, b.reason),
-        Body::DriftDetected(b) => {
-            format!("{} drift of {} in {}: {} {}", b.kind, b.model, b.environment, b.statistic, b.value)
-        }
+        Body::DriftDetected(b) => drift(b),
         Body::IncidentDetected(b) => {
-            format!("incident {} ({}) detected in {}", b.incident, b.severity, b.environment)
+            let model = b.model.as_ref().map(|model| format!(" on {model}")).unwrap_or_default();
+            let summary = because(b.summary.as_ref());
+            format!("incident {} ({}) detected in {}{model}{summary}", b.incident, b.severity, b.environment)
         }
-        Body::IncidentResolved(b) => format!("incident {} resolved", b.incident),
-        Body::EntryRatified(b) => format!("entry {} ratified", b.entry),
+        Body::IncidentResolved(b) => {
+            format!("incident {} resolved{}", b.incident, because(b.summary.as_ref()))
+        }
+        Body::EntryRatified(b) => {
+            let reason = because(b.reason.as_ref());
+            match &b.ratification {
+                Ratification::BreakGlass => format!("break-glass entry {} ratified{reason}", b.entry),
+                Ratification::Violations { codes } => {
+                    let codes: Vec<_> = codes.iter().map(Name::as_str).collect();
+                    format!("violations of entry {} accepted ({}){reason}", b.entry, codes.join(", "))
+                }
+            }
+        }
         Body::AttachmentRedacted(b) => format!("attachment {} redacted: {}", short(b.digest), b.reason),
         Body::NoteAdded(b) => match &b.subject {
             crate::event::remark::NoteSubject::Entry { entry } => {
@@ -158,6 +177,47 @@ fn what_happened(event: &Event) -> String {
             }
         },
     }
+}
+
+fn versioned(name: &Name, version: Option<&Name>) -> String {
+    version.map_or_else(|| name.to_string(), |version| format!("{name}@{version}"))
+}
+
+fn because(text: Option<&Text>) -> String {
+    text.map(|text| format!(": {text}")).unwrap_or_default()
+}
+
+/// Passed, and of how many bounds; or failed, and the first metrics that did.
+fn came_to(evaluation: &ModelEvaluated) -> String {
+    const NAMED_MAX: usize = 3;
+    let outcome = evaluation.outcome;
+    let breaches: Vec<String> = evaluation.metrics.iter().filter_map(Metric::breach).collect();
+    let bounded = evaluation.metrics.iter().filter(|metric| metric.is_bounded()).count();
+    if breaches.is_empty() {
+        return match bounded {
+            0 => format!("{outcome}, no metric has a bound"),
+            1 => format!("{outcome}, 1 bounded metric"),
+            more => format!("{outcome}, {more} bounded metrics"),
+        };
+    }
+    let more = breaches.len().saturating_sub(NAMED_MAX);
+    let named = breaches.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("{outcome}, {named}{more}")
+}
+
+fn drift(drift: &DriftDetected) -> String {
+    let DriftDetected { kind, model, environment, statistic, value, threshold, .. } = drift;
+    let version = drift.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let feature = drift.feature.as_ref().map(|feature| format!(" of {feature}")).unwrap_or_default();
+    let status = match drift.status {
+        AlertStatus::Firing => "",
+        AlertStatus::Resolved => " is over",
+    };
+    format!(
+        "{kind} drift of {model}{version} in {environment}{status}: {statistic}{feature} {value}, threshold {threshold} ({})",
+        drift.monitor
+    )
 }
 
 /// One line of a list: index, recorded time, kind, proposer, what happened.
@@ -305,6 +365,49 @@ mod tests {
         assert_eq!(first_line("one"), "one");
         assert_eq!(first_line("one\ntwo\u{1b}"), "one …");
         assert_eq!(first_line(""), "");
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_evaluation_says_what_it_came_to() {
+        let metric = |text: &str, value: &str, max: Option<&str>| {
+            let max = max.map(|max| max.parse().unwrap());
+            Metric { name: name(text), value: value.parse().unwrap(), min: None, max }
+        };
+        for (metrics, said) in [
+            (vec![metric("a", "1", None)], "passed, no metric has a bound"),
+            (vec![metric("a", "1", Some("1")), metric("b", "1", None)], "passed, 1 bounded metric"),
+            (vec![metric("a", "1", Some("1")), metric("b", "1", Some("2"))], "passed, 2 bounded metrics"),
+            (vec![metric("a", "1", Some("0.5")), metric("b", "1", Some("1"))], "failed, `a` is 1, above 0.5"),
+            (
+                ["a", "b", "c", "d", "e"].map(|text| metric(text, "1", Some("0"))).to_vec(),
+                "failed, `a` is 1, above 0, `b` is 1, above 0, `c` is 1, above 0, and 2 more",
+            ),
+        ] {
+            let outcome = crate::event::model::outcome_of(&metrics);
+            let digest = crate::hash::Hash::ZERO;
+            let evaluation = ModelEvaluated {
+                model: name("m"),
+                version: name("1"),
+                digest,
+                kind: crate::event::model::EvaluationKind::Fairness,
+                suite: name("s"),
+                suite_version: None,
+                suite_digest: None,
+                dataset: crate::event::model::NamedDigest {
+                    name: name("d"),
+                    digest: crate::event::model::ForeignDigest::Sha256([0; 32]),
+                },
+                environment: None,
+                metrics: crate::event::list::Ascending::new(metrics).unwrap(),
+                outcome,
+                summary: None,
+            };
+            assert_eq!(came_to(&evaluation), said);
+        }
     }
 
     #[test]

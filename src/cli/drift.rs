@@ -3,22 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
-use crate::cli::evaluate::read_file;
-use crate::cli::failure::{Exit, Failure};
-use crate::cli::record::{RecordArgs, claimed_time, first_key, header, record, sign};
-use crate::event::body::{Body, Event};
-use crate::event::header::{Basis, EventId};
+use crate::cli::failure::Failure;
+use crate::cli::input::read_input;
+use crate::cli::observed::{Observation, Skipped, record_observations};
+use crate::cli::record::{RecordArgs, claimed_time, record};
+use crate::event::body::Body;
 use crate::event::model::{AlertStatus, DriftDetected, DriftKind};
 use crate::event::number::Finite;
 use crate::event::text::{EnvironmentName, Name, Text};
-use crate::ledger::receipt::{AppendError, Receipt};
-use crate::ledger::writer::Ledger;
-use crate::linkage::alertmanager::{Alert, DriftField, Mapping, Webhook};
-use crate::signing::signer::Signer;
+use crate::linkage::alertmanager::{
+    Alert, AlertFault, DriftField, Mapping, WEBHOOK_BYTES_MAX, Webhook, WebhookError,
+};
+use crate::words::nearest;
 
 /// The system that alerts are passed on from.
 const ALERTMANAGER: &str = "alertmanager";
@@ -27,7 +25,9 @@ const ALERTMANAGER: &str = "alertmanager";
 ///
 /// By hand, or from Alertmanager's webhook (format 4): each alert of a delivery becomes an event of its own,
 /// marked as observed. A redelivery is answered with the first receipts. An alert that cannot be used is told, and holds
-/// up no other; what an alert does not say, the options say.
+/// up no other; what an alert does not say, the options say. Drift is evidence, and blocks nothing by itself.
+///
+/// Exit codes of a delivery: 0 all alerts are recorded; 1 some were skipped or refused; 2 it is none.
 ///
 /// Example:
 ///   rollbook --key eva.pem drift --env production --model credit-scorer --kind data --statistic psi
@@ -52,7 +52,13 @@ pub struct Drift {
     #[arg(long, value_name = "S", required_unless_present = "from_alertmanager")]
     pub statistic: Option<Name>,
     /// Its value
-    #[arg(long, value_name = "N", required_unless_present = "from_alertmanager", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        required_unless_present = "from_alertmanager",
+        conflicts_with = "from_alertmanager",
+        allow_hyphen_values = true
+    )]
     pub value: Option<Finite>,
     /// The threshold that it was held against
     #[arg(long, value_name = "N", required_unless_present = "from_alertmanager", allow_hyphen_values = true)]
@@ -84,7 +90,7 @@ pub struct Drift {
     pub from_alertmanager: Option<PathBuf>,
     /// Where alerts say a field, if that is not the usual place: environment, model, version, kind, feature,
     /// statistic, value, threshold, window, monitor or summary, and a label or annotation; repeats
-    #[arg(long, value_name = "FIELD=LABEL", requires = "from_alertmanager")]
+    #[arg(long, value_name = "FIELD=LABEL", requires = "from_alertmanager", conflicts_with = "value")]
     pub label: Vec<String>,
     #[command(flatten)]
     record: RecordArgs,
@@ -140,119 +146,104 @@ impl Drift {
             (F::Kind, text(self.kind.as_ref().map(|value| value as _))),
             (F::Feature, text(self.feature.as_ref().map(|value| value as _))),
             (F::Statistic, text(self.statistic.as_ref().map(|value| value as _))),
-            (F::Value, text(self.value.as_ref().map(|value| value as _))),
             (F::Threshold, text(self.threshold.as_ref().map(|value| value as _))),
             (F::Window, text(self.window.as_ref().map(|value| value as _))),
-            (
-                F::Monitor,
-                Some(self.monitor.as_ref().map_or_else(|| ALERTMANAGER.to_owned(), ToString::to_string)),
-            ),
+            (F::Monitor, text(self.monitor.as_ref().map(|value| value as _)).or(Some(ALERTMANAGER.into()))),
             (F::Summary, text(self.summary.as_ref().map(|value| value as _))),
         ];
-        let mut mapping = Mapping::default();
-        mapping.defaults.extend(defaults.into_iter().filter_map(|(field, value)| Some((field, value?))));
+        let defaults = defaults.into_iter().filter_map(|(field, value)| Some((field, value?))).collect();
+        let mut mapping = Mapping { defaults, ..Mapping::default() };
         for text in &self.label {
-            let (field, label) = text.split_once('=').ok_or_else(|| {
-                Failure::usage(format!("--label {text} has no `=`: FIELD=LABEL is expected"))
-            })?;
-            mapping.places.insert(field.parse()?, label.to_owned());
+            let (field, label) = mapped(text)?;
+            if mapping.places.insert(field, label).is_some() {
+                return Err(Failure::usage(format!("--label {text}: {field} is mapped twice"))
+                    .hint("say each field once"));
+            }
         }
         Ok(mapping)
     }
 
-    /// Records each alert of a delivery that can be, one by one.
+    /// Records each alert of a delivery that can be.
     fn pass_on(&self, context: &Context, path: &Path) -> Result<(), Failure> {
         let mapping = self.mapping()?;
-        let delivery = Webhook::parse(&read_file(path)?)
-            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        let signers = context.signers()?;
-        first_key(&signers)?;
-        let ledger = context.writer()?;
+        let json = read_input(path, WEBHOOK_BYTES_MAX)?;
+        let delivery = Webhook::parse(&json).map_err(|error| unfit(path, &error))?;
         if delivery.truncated > 0 {
-            context.say(format_args!(
-                "note: Alertmanager left out {} alerts: raise its max_alerts",
-                delivery.truncated
-            ));
+            let left_out = delivery.truncated;
+            context.say(format_args!("note: Alertmanager left out {left_out} alerts: raise its max_alerts"));
         }
-        let mut all_recorded = true;
-        for alert in delivery.alerts {
-            let told = match alert {
-                Ok(alert) => self.record_alert(context, &ledger, &signers, &alert, &mapping)?,
-                Err(fault) => Told::Skipped { reason: fault.to_string() },
-            };
-            all_recorded &= !matches!(told, Told::Skipped { .. });
-            told.print(context)?;
-        }
-        context.warn_all(&ledger);
-        if all_recorded { Ok(()) } else { Err(Failure::answered(Exit::No)) }
-    }
-
-    fn record_alert(
-        &self,
-        context: &Context,
-        ledger: &Ledger,
-        signers: &[Signer],
-        alert: &Alert,
-        mapping: &Mapping,
-    ) -> Result<Told, Failure> {
-        let id = alert.report_id();
-        let event_id = EventId::derive(ALERTMANAGER, &id);
-        // What was said the first time counts: a repeated alert may bear another value.
-        let event = match ledger.recorded_event(&event_id, context.now())? {
-            Some(earlier) => earlier,
-            None => match alert.drift(mapping) {
-                Err(fault) => return Ok(Told::Skipped { reason: fault.to_string() }),
-                Ok(drift) => {
-                    let ledger_id = ledger.charter()?.ledger_id;
-                    let mut header = header(&self.record, ledger_id, first_key(signers)?, context.now())?;
-                    header.event_id = event_id;
-                    header.claimed_at = alert.at;
-                    header.basis = Basis::Observed { system: Name::new(ALERTMANAGER)?, id: Name::new(id)? };
-                    Event { header, body: drift.into() }
-                }
-            },
+        let system = Name::new(ALERTMANAGER)?;
+        let report = |alert: Result<Alert, AlertFault>| {
+            alert
+                .and_then(|alert| observation(&system, &alert, &mapping))
+                .map_err(|fault| Skipped { called: called(&fault.alert), reason: fault.reason })
         };
-        let envelope = sign(&event, signers)?.into_envelope()?;
-        if self.record.dry_run {
-            let missing = ledger.missing(envelope)?;
-            let would = || Told::Would { alert: alert.report_id() };
-            return Ok(missing.first().map_or_else(would, |refusal| Told::Skipped {
-                reason: format!("alert {}: {refusal}", alert.fingerprint),
-            }));
-        }
-        match ledger.append(envelope) {
-            Ok(receipt) => Ok(Told::Recorded { alert: alert.report_id(), receipt }),
-            Err(AppendError::Refused(refusal)) => {
-                Ok(Told::Skipped { reason: format!("alert {}: {refusal}", alert.fingerprint) })
-            }
-            Err(error) => Err(error.into()),
-        }
+        let reports: Vec<_> = delivery.alerts.into_iter().map(report).collect();
+        record_observations(context, &self.record, &reports)
     }
 }
 
-/// What became of an alert.
-enum Told {
-    Recorded { alert: String, receipt: Receipt },
-    Would { alert: String },
-    Skipped { reason: String },
+fn observation(system: &Name, alert: &Alert, mapping: &Mapping) -> Result<Observation, AlertFault> {
+    Ok(Observation {
+        called: called(&alert.fingerprint),
+        system: system.clone(),
+        id: alert.report_id()?,
+        at: alert.at,
+        body: alert.drift(mapping)?.into(),
+    })
 }
 
-impl Told {
-    fn print(&self, context: &Context) -> Result<(), Failure> {
-        if context.json() {
-            return context.print_json(&match self {
-                Self::Recorded { alert, receipt } => json!({ "alert": alert, "receipt": receipt }),
-                Self::Would { alert } => json!({ "alert": alert, "would_be_accepted": true }),
-                Self::Skipped { reason } => json!({ "skipped": reason }),
-            });
+fn called(alert: &str) -> String {
+    format!("alert {alert}")
+}
+
+fn unfit(path: &Path, error: &WebhookError) -> Failure {
+    let hint = match error {
+        WebhookError::TooMany { .. } => {
+            "let Alertmanager send fewer at once: max_alerts in its webhook_config"
         }
-        context.print(visible(&match self {
-            Self::Recorded { alert, receipt } => {
-                let word = if receipt.repeated { "already recorded as" } else { "recorded as" };
-                format!("{word} entry {}: alert {alert}", receipt.index)
+        _ => "hand in the body of Alertmanager's webhook as it came",
+    };
+    Failure::usage(format!("{}: {error}", path.display())).hint(hint)
+}
+
+/// `FIELD=LABEL`.
+fn mapped(text: &str) -> Result<(DriftField, String), Failure> {
+    let words = || DriftField::ALL.iter().map(|field| field.as_str());
+    let unfit = |what: &str| {
+        let words = words().collect::<Vec<_>>().join(", ");
+        Failure::usage(format!("--label {text}: {what}"))
+            .hint(format!("say --label FIELD=LABEL; the fields are {words}"))
+    };
+    match text.split_once('=') {
+        Some((field, label)) if !label.is_empty() => match field.parse() {
+            Ok(field) => Ok((field, label.to_owned())),
+            Err(_) => {
+                let meant = nearest(field, words()).map(|word| format!(": did you mean `{word}`?"));
+                Err(unfit(&format!("`{field}` is no field{}", meant.unwrap_or_default())))
             }
-            Self::Would { alert } => format!("would be accepted: alert {alert}"),
-            Self::Skipped { reason } => format!("skipped: {reason}"),
-        }))
+        },
+        _ => Err(unfit("no label is named")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_mapped_to_a_label() {
+        assert_eq!(mapped("model=service").unwrap(), (DriftField::Model, "service".to_owned()));
+        assert_eq!(mapped("value=a=b").unwrap(), (DriftField::Value, "a=b".to_owned()));
+        for (text, told) in [
+            ("model", "no label is named"),
+            ("model=", "no label is named"),
+            ("modell=service", "`modell` is no field: did you mean `model`?"),
+            ("=service", "`` is no field"),
+        ] {
+            let failure = mapped(text).unwrap_err();
+            assert!(failure.message.contains(told), "{}", failure.message);
+            assert!(failure.hint.unwrap().contains("environment, model, version"));
+        }
     }
 }

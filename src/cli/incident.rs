@@ -1,20 +1,22 @@
-//! `rollbook incident`: open, resolve.
+//! `rollbook incident`: open, resolve, list.
 
 use clap::{Args, Subcommand};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::record::{RecordArgs, claimed_time, record};
+use crate::cli::status::Status;
 use crate::event::body::Body;
 use crate::event::incident::{IncidentDetected, IncidentResolved};
 use crate::event::list::Ascending;
 use crate::event::text::{EnvironmentName, Name, Text};
 
-/// Open and resolve incidents; `rollbook status` lists those that are open.
+/// Open, resolve and list incidents. A rollback names the incident that made it necessary.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Incident {
     Open(OpenIncident),
     Resolve(ResolveIncident),
+    List(ListIncidents),
 }
 
 impl Incident {
@@ -26,11 +28,15 @@ impl Incident {
         match self {
             Self::Open(command) => command.run(context),
             Self::Resolve(command) => command.run(context),
+            Self::List(command) => command.run(context),
         }
     }
 }
 
 /// Record that something is wrong in an environment. Recovery time is counted from here.
+///
+/// An incident may be open in several places: open it again with the same id, and another environment
+/// or model. Resolving it ends it everywhere.
 ///
 /// Example:
 ///   rollbook --key responder.pem incident open INC-7 --env production --severity sev1 --at "2m ago"
@@ -63,7 +69,10 @@ pub struct OpenIncident {
 
 impl OpenIncident {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let evidence = Ascending::sort(self.evidence.clone())?;
+        let mut evidence = self.evidence.clone();
+        evidence.sort_unstable();
+        evidence.dedup();
+        let evidence = Ascending::new(evidence)?;
         record(context, &self.record, &mut |_, earlier, now| {
             let earlier = match earlier {
                 Some(Body::IncidentDetected(earlier)) => Some(earlier.detected_at),
@@ -115,5 +124,26 @@ impl ResolveIncident {
             Ok(IncidentResolved { incident: self.id.clone(), resolved_at, summary: self.summary.clone() }
                 .into())
         })
+    }
+}
+
+/// List the incidents that are open, a line for each place.
+///
+/// Example:
+///   rollbook incident list --env production
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ListIncidents {
+    /// Only this environment
+    #[arg(long, value_name = "E")]
+    pub env: Option<EnvironmentName>,
+    /// Only this model, and what concerns any
+    #[arg(long, value_name = "M")]
+    pub model: Option<Name>,
+}
+
+impl ListIncidents {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        Status { env: self.env, model: self.model }.list_incidents(context)
     }
 }

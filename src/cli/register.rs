@@ -100,7 +100,11 @@ pub fn digest_path(path: &Path, allow_symlinks: bool) -> Result<ModelDigest, Fai
     })
 }
 
-fn dataset(text: &str) -> Result<NamedDigest, Failure> {
+/// A data set and its digest: `NAME=DIGEST`.
+///
+/// # Errors
+/// It is no such pair.
+pub fn dataset(text: &str) -> Result<NamedDigest, Failure> {
     let (name, digest) = text.split_once('=').ok_or_else(|| {
         Failure::usage(format!("--dataset {text} has no digest")).hint("say --dataset NAME=sha256:HEX")
     })?;

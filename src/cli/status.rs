@@ -63,10 +63,19 @@ impl Status {
         let mut lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
         lines.extend(self.incidents(&view));
         lines.extend(self.owed(&view, context.now()));
-        if context.json() {
-            return lines.iter().try_for_each(|line| context.print_json(&line.json));
+        print(context, lines)
+    }
+
+    /// Lists the incidents that are open, and nothing else.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn list_incidents(&self, context: &Context) -> Result<(), Failure> {
+        let lines = self.incidents(&View::replay(context.reader()?, Until::Now)?);
+        if lines.is_empty() && !context.json() {
+            context.say("no incident is open there");
         }
-        aligned(lines.into_iter().map(|line| line.cells)).iter().try_for_each(|line| context.print(line))
+        print(context, lines)
     }
 
     fn shows(&self, environment: &EnvironmentName, model: Option<&Name>) -> bool {
@@ -144,6 +153,13 @@ pub fn people_of(view: &View) -> People {
 struct Line {
     cells: Vec<String>,
     json: serde_json::Value,
+}
+
+fn print(context: &Context, lines: Vec<Line>) -> Result<(), Failure> {
+    if context.json() {
+        return lines.iter().try_for_each(|line| context.print_json(&line.json));
+    }
+    aligned(lines.into_iter().map(|line| line.cells)).iter().try_for_each(|line| context.print(line))
 }
 
 /// Rows of cells as lines, each column as wide as its widest cell.

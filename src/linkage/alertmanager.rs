@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::event::model::{AlertStatus, DriftDetected};
-use crate::event::text::Text;
+use crate::event::text::{Name, Text};
 use crate::linkage::json::{JsonError, Node, Object, shown};
 use crate::time::Timestamp;
 use crate::words::words;
@@ -213,9 +213,12 @@ impl Alert {
 
     /// The id under which Alertmanager could have reported this: the alert, whether it begins or ends, and when.
     /// A redelivery has the same, whatever else it says meanwhile.
-    #[must_use]
-    pub fn report_id(&self) -> String {
-        format!("{}/{}/{}", self.fingerprint, self.status, self.at)
+    ///
+    /// # Errors
+    /// [`AlertFault`] where the fingerprint is too long for that.
+    pub fn report_id(&self) -> Result<Name, AlertFault> {
+        let id = Name::new(format!("{}/{}/{}", self.fingerprint, self.status, self.at));
+        id.map_err(|error| self.fault(format!("has an unfit `fingerprint`: {error}")))
     }
 
     /// The drift that the alert tells of.
@@ -384,9 +387,9 @@ mod tests {
             "summary": "income moved\nhttp://p/graph",
         });
         assert_eq!(drift, expected);
-        assert_eq!(alert.report_id(), "c0ffee12c0ffee12/firing/2026-03-01T09:30:00.123Z");
+        assert_eq!(alert.report_id().unwrap().as_str(), "c0ffee12c0ffee12/firing/2026-03-01T09:30:00.123Z");
         let over = only(&delivery(LABELS, ANNOTATIONS, RESOLVED)).unwrap();
-        assert_eq!(over.report_id(), "c0ffee12c0ffee12/resolved/2026-03-01T09:00:00.000Z");
+        assert_eq!(over.report_id().unwrap().as_str(), "c0ffee12c0ffee12/resolved/2026-03-01T09:00:00.000Z");
         assert_eq!(over.drift(&watched()).unwrap().detected_at, over.at);
     }
 
@@ -527,7 +530,7 @@ mod tests {
             bytes.splice(at..(at + piece.len()).min(bytes.len()), piece.bytes());
             if let Ok(webhook) = Webhook::parse(&bytes) {
                 for alert in webhook.alerts.into_iter().flatten() {
-                    prop_assert!(alert.report_id().len() <= 256 || alert.fingerprint.len() > 200);
+                    prop_assert!(alert.report_id().is_ok() || alert.fingerprint.len() > 200);
                     let _ = alert.drift(&watched());
                 }
             }

@@ -33,6 +33,7 @@ mod ledger_readers;
 mod ledger_recovery;
 mod ledger_rotation;
 mod log_key_rotation;
+mod measurements;
 mod merkle_oracles;
 mod note_oracles;
 mod operating;

@@ -131,7 +131,7 @@ fn real_alerts_are_recorded_once_each_firing_and_resolved() {
     desk.write("over.json", delivery(&webhook));
     let told = desk.run("--key eve.key drift --from-alertmanager over.json");
     assert!(
-        told.stdout.contains("recorded as entry 8: alert ") && told.stdout.contains("/resolved/"),
+        told.stdout.contains("recorded as entry 8: alert ") && told.stdout.contains("is over"),
         "{told:?}"
     );
     assert_eq!(desk.done_json("show 8")["event"]["body"]["status"], "resolved");

@@ -119,10 +119,10 @@ fn a_regulated_release_from_measurement_to_ratification() {
     );
     let told = desk.run("--key eve.key drift --from-alertmanager firing.json");
     assert_eq!(told.code, Some(1), "{told:?}");
-    assert!(told.stdout.contains("recorded as entry 18: alert aa11/firing"), "{told:?}");
+    assert!(told.stdout.contains("recorded as entry 18: alert aa11: data drift of scorer"), "{told:?}");
     assert!(told.stdout.contains("skipped: alert bb22 lacks label `model`"), "{told:?}");
     let again = desk.run("--json --key eve.key drift --from-alertmanager firing.json").json_lines();
-    assert_eq!((&again[0]["receipt"]["index"], &again[0]["receipt"]["repeated"]), (&18.into(), &true.into()));
+    assert_eq!((&again[0]["index"], &again[0]["repeated"]), (&18.into(), &true.into()));
     desk.write("over.json", delivery(&json!([alert("aa11", "resolved", &labels())])));
     desk.done("--key eve.key drift --from-alertmanager over.json");
     let drift = desk.done_json("show 18");
@@ -181,22 +181,22 @@ fn bad_measurements_are_named_and_nothing_is_written() {
     for (line, words) in [
         ("--metric auc=inf", vec!["auc", "finite"]),
         ("--metric auc=nan", vec!["auc", "finite"]),
-        ("--metric auc", vec!["auc", "no `=`"]),
-        ("--metric auc=0.5:least=1", vec!["`least=1` is no bound"]),
+        ("--metric auc", vec!["auc", "no value"]),
+        ("--metric auc=0.5:least=1", vec!["`least` is no bound"]),
         ("--metric auc=0.5:min=2:max=1", vec!["auc"]),
         ("--metric auc=0.5 --metric auc=0.6", vec!["auc"]),
         ("--from metrics.json --bounds bounds.toml", vec!["recall"]),
         ("--from infinite.json", vec!["auc"]),
         ("--from nan.json", vec!["nan.json"]),
         ("--from claimed.json", vec!["claimed.json", "auc"]),
-        ("--from other.json", vec!["model is scorer on the command line, and other in the file"]),
+        ("--from other.json", vec!["the command line says model `scorer`, and the file says `other`"]),
         ("--from unknown.json", vec!["outcom"]),
         ("--from nowhere.json", vec!["nowhere.json"]),
     ] {
         desk.refused(&format!("{base} {line}"), 2, &words);
     }
     let no_kind = format!("--key eve.key evaluate scorer 1.0.0 --metric auc=1 --suite s --dataset {data}");
-    desk.refused(&no_kind, 2, &["--kind is missing"]);
+    desk.refused(&no_kind, 2, &["nothing says the evaluation's kind", "hint: say --kind K"]);
     desk.refused(&format!("{no_kind}00 --kind other"), 2, &["not a digest"]);
     desk.write("bounds.toml", "[auc]\nmin = 0.8\n[\"group.parity\"]\nmax = 0.1\n");
     desk.done(&format!("{base} --from metrics.json --bounds bounds.toml"));
