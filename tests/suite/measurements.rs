@@ -1,5 +1,6 @@
 //! Evaluations, drift and incidents at the command line: what is recorded, what is skipped, what is refused.
 
+use base64::Engine as _;
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -143,7 +144,6 @@ fn a_test_result_is_about_the_registered_digest() {
         json!({ "name": "tests_failed", "value": 0.0, "min": null, "max": 0.0 })
     );
 
-    use base64::Engine as _;
     let failed = statement(&root, "FAILED", &json!(["refuses"])).to_string();
     let payload = base64::engine::general_purpose::STANDARD.encode(failed);
     let payload_type = "application/vnd.in-toto+json";

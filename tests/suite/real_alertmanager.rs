@@ -11,7 +11,7 @@ use crate::support::child::Killed;
 use crate::support::desk::Desk;
 
 /// More than an alert takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A port of this machine that nobody listens on.
 fn free_port() -> u16 {
