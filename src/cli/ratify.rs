@@ -10,7 +10,8 @@ use crate::event::incident::{EntryRatified, Ratification};
 use crate::event::list::Ascending;
 use crate::event::text::{Name, Text};
 use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::rules::incidents::is_acceptable;
+use crate::lifecycle::rules::incidents::{NOT_RATIFIED, is_acceptable};
+use crate::verifier::finding::FINDINGS_PER_CODE_MAX;
 use crate::verifier::verify::{Options, verify_dir};
 
 /// Stand behind a break-glass rollback; or, as administrators, accept violations of an entry.
@@ -47,7 +48,10 @@ impl Ratify {
         let ratification = if self.accept.is_empty() {
             Ratification::BreakGlass
         } else {
-            let codes = Ascending::sort(self.accept.clone())?;
+            let mut codes = self.accept.clone();
+            codes.sort();
+            codes.dedup();
+            let codes = Ascending::new(codes)?;
             self.check_found(context, &codes)?;
             Ratification::Violations { codes }
         };
@@ -70,9 +74,13 @@ impl Ratify {
             .filter(|found| found.index() == Some(self.index) && is_acceptable(&found.code()))
             .collect();
         // A deadline that has passed is found once something is recorded after it: the acceptance itself will do.
+        // Where there are more findings of a code than a report keeps, the entry's own may be among those left
+        // out; the next verification tells of an acceptance that accepts nothing.
         let is_found = |code: &Name| {
-            let lapses = code.as_str() == crate::lifecycle::rules::incidents::NOT_RATIFIED;
+            let lapses = code.as_str() == NOT_RATIFIED;
+            let count = report.finding_counts.get(code.as_str()).copied().unwrap_or_default();
             lapses
+                || count > FINDINGS_PER_CODE_MAX
                 || of_entry.iter().any(|found| found.code() == code.as_str() && found.accepted_by().is_none())
         };
         let Some(code) = codes.iter().find(|code| !is_found(code)) else { return Ok(()) };
