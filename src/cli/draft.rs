@@ -1,6 +1,5 @@
 //! `rollbook draft`: show, sign, submit.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -12,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::init::{found_ledger, read_log_key};
+use crate::cli::input::{is_stdin, read_input};
 use crate::cli::policy::compare::{change_json, changes_of, meaning};
 use crate::cli::record::{append, attachments, print_would_be_accepted, try_one, write_file};
 use crate::cli::rights::follow_directory;
@@ -30,9 +30,7 @@ use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
 
 /// No draft is larger than this: an event, 16 signatures, and base64 around them.
-const DRAFT_BYTES_MAX: u64 = 256 * 1024;
-/// What stands for stdin: a draft goes to another user's program without that user reading its file.
-const STDIN: &str = "-";
+const DRAFT_BYTES_MAX: usize = 256 * 1024;
 
 /// Sign together: show, sign and submit an event that somebody drafted.
 #[derive(Debug, Subcommand)]
@@ -100,17 +98,7 @@ pub struct SubmitDraft {
 }
 
 fn read_draft(file: &Path) -> Result<(Draft, Event), Failure> {
-    let failed = |error: std::io::Error| Failure::input(file, &error);
-    let source: Box<dyn Read> = if file == Path::new(STDIN) {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(std::fs::File::open(file).map_err(failed)?)
-    };
-    let mut json = Vec::new();
-    let read = source.take(DRAFT_BYTES_MAX + 1).read_to_end(&mut json).map_err(failed)?;
-    if read as u64 > DRAFT_BYTES_MAX {
-        return Err(Failure::usage(format!("{} is too large for a draft", file.display())));
-    }
+    let json = read_input(file, "a draft", DRAFT_BYTES_MAX)?;
     let draft = Draft::from_dsse_json(&json).map_err(|error| {
         Failure::usage(format!("{}: {error}", file.display()))
             .hint("ask for the draft again, or draft the event anew with --draft FILE")
@@ -261,7 +249,7 @@ impl Place {
 
 impl SignDraft {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        if self.file == Path::new(STDIN) {
+        if is_stdin(&self.file) {
             return Err(Failure::usage("a draft is signed in its file").hint("name the file"));
         }
         let (mut draft, event) = read_draft(&self.file)?;

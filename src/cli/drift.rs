@@ -166,7 +166,7 @@ impl Drift {
     /// Records each alert of a delivery that can be.
     fn pass_on(&self, context: &Context, path: &Path) -> Result<(), Failure> {
         let mapping = self.mapping()?;
-        let json = read_input(path, WEBHOOK_BYTES_MAX)?;
+        let json = read_input(path, "a delivery", WEBHOOK_BYTES_MAX)?;
         let delivery = Webhook::parse(&json).map_err(|error| unfit(path, &error))?;
         if delivery.truncated > 0 {
             let left_out = delivery.truncated;

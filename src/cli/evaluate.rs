@@ -117,12 +117,12 @@ impl Evaluate {
                 return Err(Failure::usage("--from and --bounds cannot both be stdin").hint("name a file"));
             }
             Some(bounds) => {
-                let text = read_input(bounds, EVALUATION_BYTES_MAX)?;
+                let text = read_input(bounds, "a file of bounds", EVALUATION_BYTES_MAX)?;
                 Some(read_bounds(&text).map_err(|error| unfit(&shown(bounds), &error))?)
             }
             None => None,
         };
-        let json = read_input(path, EVALUATION_BYTES_MAX)?;
+        let json = read_input(path, "an evaluation", EVALUATION_BYTES_MAX)?;
         read_evaluation(&json, self.format, bounds.as_ref()).map_err(|error| unfit(&shown(path), &error))
     }
 

@@ -103,7 +103,7 @@ impl Gate {
             Some(digest) => self.judge_digest(digest, &mut state, &mut answer),
             None => self.judge_version(&mut state, &mut answer),
         }
-        judge_entries(&report, &state, &mut answer);
+        judge_entries(&report, &mut state, &mut answer);
         self.print(context, &report, &answer, age_ms)?;
         if answer.reasons.is_empty() { Ok(()) } else { Err(Failure::answered(Exit::No)) }
     }
@@ -162,20 +162,16 @@ impl Gate {
         let Ok(slot) = state.slot(model, env);
         let serving = slot.as_ref().and_then(|slot| slot.serving());
         let Ok(has_served) = state.served(env, row.digest);
+        let was = if has_served.is_some() { "was taken out, or back" } else { "was never promoted there" };
         let Some(serving) = serving else {
-            let was = if has_served.is_some() {
-                "it was taken out, or back"
-            } else {
-                "it was never promoted there"
-            };
-            answer
-                .closed("nothing_serves", format!("nothing of {model} serves in {env}; of {version}: {was}"));
+            answer.closed(
+                "nothing_serves",
+                format!("nothing of {model} serves in {env}; of {version}: it {was}"),
+            );
             return;
         };
         let Ok(served) = state.version(model, &serving.version);
         if served.is_none_or(|served| served.digest != row.digest) {
-            let was =
-                if has_served.is_some() { "was taken out, or back" } else { "was never promoted there" };
             let Serving { version: other, entry } = serving;
             answer.closed(
                 "serves_another",
@@ -264,14 +260,10 @@ fn judge_log(report: &Report, has_trust: bool, answer: &mut Answer) {
 
 /// A violation about the very entries by which the digest serves keeps the gate closed until administrators accept
 /// it.
-fn judge_entries(report: &Report, state: &State<NoSource>, answer: &mut Answer) {
+fn judge_entries(report: &Report, state: &mut State<NoSource>, answer: &mut Answer) {
     let Some((model, serving, _)) = &answer.serves else { return };
-    let registered = state.rows().find_map(|(key, row)| match (key, row) {
-        (RowKey::Version(of, version), Row::Version(row)) if of == model && *version == serving.version => {
-            Some(row.entry)
-        }
-        _ => None,
-    });
+    let Ok(version) = state.version(model, &serving.version);
+    let registered = version.map(|row| row.entry);
     let is_of_entries =
         |index: Option<u64>| index.is_some() && (index == Some(serving.entry) || index == registered);
     let violations = report.findings.iter().filter(|found| found.class() == Class::Violation);

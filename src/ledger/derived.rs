@@ -14,7 +14,7 @@ use crate::codec;
 use crate::event::authority::Role;
 use crate::event::body::{Body, Event};
 use crate::event::header::EventId;
-use crate::event::model::{EvaluationKind, EvaluationOutcome, Metric};
+use crate::event::model::EvaluationKind;
 use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::index::ids::{Ids, Manifest, Use};
@@ -386,14 +386,7 @@ impl Derived {
         for of in &row.newest {
             let (entry, event) = self.event(of.entry)?;
             let Body::ModelEvaluated(body) = event.body else { return Ok(false) };
-            let told = NewestEvaluation {
-                entry: of.entry,
-                recorded_at: entry.recorded_at,
-                suite: body.suite.clone(),
-                dataset: body.dataset.name.clone(),
-                passed: body.outcome == EvaluationOutcome::Passed,
-                bounded: body.metrics.iter().any(Metric::is_bounded),
-            };
+            let told = NewestEvaluation::of(of.entry, entry.recorded_at, &body);
             if (body.digest, body.kind) != (digest, kind) || told != *of {
                 return Ok(false);
             }
@@ -405,13 +398,7 @@ impl Derived {
         for place in &row.places {
             let (entry, event) = self.event(place.entry)?;
             let Body::IncidentDetected(body) = event.body else { return Ok(false) };
-            let told = IncidentPlace {
-                entry: place.entry,
-                environment: body.environment.clone(),
-                model: body.model.clone(),
-                recorded_at: entry.recorded_at,
-                detected_at: body.detected_at,
-            };
+            let told = IncidentPlace::of(place.entry, entry.recorded_at, &body);
             if body.incident != *incident || told != *place {
                 return Ok(false);
             }

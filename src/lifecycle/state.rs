@@ -12,7 +12,8 @@ use bincode::{Decode, Encode};
 use crate::event::authority::{Policy, Role, Scope};
 use crate::event::body::Kind;
 use crate::event::header::EventId;
-use crate::event::model::EvaluationKind;
+use crate::event::incident::IncidentDetected;
+use crate::event::model::{EvaluationKind, EvaluationOutcome, Metric, ModelEvaluated};
 use crate::event::release::{ChangeOutcome, Serving};
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
@@ -302,6 +303,21 @@ pub struct NewestEvaluation {
     pub bounded: bool,
 }
 
+impl NewestEvaluation {
+    /// What the row says of the evaluation `body`, recorded as entry `entry`.
+    #[must_use]
+    pub fn of(entry: u64, recorded_at: Timestamp, body: &ModelEvaluated) -> Self {
+        Self {
+            entry,
+            recorded_at,
+            suite: body.suite.clone(),
+            dataset: body.dataset.name.clone(),
+            passed: body.outcome == EvaluationOutcome::Passed,
+            bounded: body.metrics.iter().any(Metric::is_bounded),
+        }
+    }
+}
+
 impl EvaluationNeed {
     /// Whether it asks for evaluations by this suite on this data set.
     #[must_use]
@@ -337,6 +353,20 @@ pub struct IncidentPlace {
     pub recorded_at: Timestamp,
     /// When the incident was noticed, as the responder said.
     pub detected_at: Timestamp,
+}
+
+impl IncidentPlace {
+    /// What the row says of the incident `body`, detected in entry `entry`.
+    #[must_use]
+    pub fn of(entry: u64, recorded_at: Timestamp, body: &IncidentDetected) -> Self {
+        Self {
+            entry,
+            environment: body.environment.clone(),
+            model: body.model.clone(),
+            recorded_at,
+            detected_at: body.detected_at,
+        }
+    }
 }
 
 /// Break-glass rollbacks that nobody has stood behind yet.

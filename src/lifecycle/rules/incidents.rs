@@ -39,7 +39,7 @@ impl<S: RowSource> Judge<'_, S> {
         let IncidentDetected { incident, environment, model, detected_at, .. } = body;
         self.in_environment(environment)?;
         let place = Place { model: model.as_ref(), environment: Some(environment) };
-        self.signed_for(Act::Incident, &[Role::Responder], place)?;
+        self.signed_for(Act::Incident, place)?;
         if let Some(model) = model {
             self.known_model(model)?;
         }
@@ -58,13 +58,7 @@ impl<S: RowSource> Judge<'_, S> {
                 max: INCIDENT_PLACES_MAX,
             });
         }
-        places.push(IncidentPlace {
-            entry: self.act.index,
-            environment: environment.clone(),
-            model: model.clone(),
-            recorded_at: self.act.recorded_at,
-            detected_at: *detected_at,
-        });
+        places.push(IncidentPlace::of(self.act.index, self.act.recorded_at, body));
         let row = Row::Incident(Arc::new(OpenIncident { places }));
         Ok(vec![(RowKey::Incident(incident.clone()), Some(row))])
     }
@@ -74,12 +68,12 @@ impl<S: RowSource> Judge<'_, S> {
         let IncidentResolved { incident, resolved_at, .. } = body;
         let open = self.state.incident(incident)?;
         let Some(open) = open else {
-            self.signed_for(Act::Incident, &[Role::Responder], Place::default())?;
+            self.signed_for(Act::Incident, Place::default())?;
             return refuse(Refusal::IncidentNotOpen { incident: incident.clone() });
         };
         for IncidentPlace { environment, model, .. } in &open.places {
             let place = Place { model: model.as_ref(), environment: Some(environment) };
-            self.signed_for(Act::Incident, &[Role::Responder], place)?;
+            self.signed_for(Act::Incident, place)?;
         }
         check_claim("the time of resolution", *resolved_at, self.act.recorded_at)?;
         let latest = open.places.iter().map(|place| place.detected_at).max();

@@ -353,10 +353,10 @@ impl<S: RowSource> Judge<'_, S> {
         self.signed_by(&Need { proposer, others: &[Role::Admin], place, people })
     }
 
-    fn signed_for(&mut self, act: Act, proposer: &[Role], place: Place<'_>) -> Outcome<Vec<Name>, S> {
+    fn signed_for(&mut self, act: Act, place: Place<'_>) -> Outcome<Vec<Name>, S> {
         let policy = Arc::clone(&self.policy);
         let Approvals { people, roles } = policy.approvals(act, place.environment, place.model);
-        self.signed_by(&Need { proposer, others: roles, place, people })
+        self.signed_by(&Need { proposer: act.proposers(), others: roles, place, people })
     }
 
     fn under_policy(&self, named: u64) -> Outcome<(), S> {

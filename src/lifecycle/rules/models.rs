@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::authority::Role;
-use crate::event::model::{
-    DriftDetected, EvaluationOutcome, Metric, ModelEvaluated, ModelRegistered, ModelRetired, outcome_of,
-};
+use crate::event::model::{DriftDetected, ModelEvaluated, ModelRegistered, ModelRetired, outcome_of};
 use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::lifecycle::authority::Place;
@@ -21,7 +18,7 @@ impl<S: RowSource> Judge<'_, S> {
     pub(super) fn register(&mut self, body: &ModelRegistered) -> Outcome<Rows, S> {
         let ModelRegistered { model, version, .. } = body;
         let place = Place { model: Some(model), environment: None };
-        self.signed_for(Act::Register, &[Role::Registrar], place)?;
+        self.signed_for(Act::Register, place)?;
         if let Some(row) = self.state.version(model, version)? {
             let (model, version, entry) = (model.clone(), version.clone(), row.entry);
             return refuse(Refusal::VersionExists { model, version, entry });
@@ -41,7 +38,7 @@ impl<S: RowSource> Judge<'_, S> {
     pub(super) fn retire(&mut self, body: &ModelRetired) -> Outcome<Rows, S> {
         let ModelRetired { model, version, .. } = body;
         let place = Place { model: Some(model), environment: None };
-        self.signed_for(Act::Retire, &[Role::Registrar], place)?;
+        self.signed_for(Act::Retire, place)?;
         let row = self.live_version(model, version)?;
         let row = VersionRow { retired: Some(self.act.index), ..(*row).clone() };
         Ok(vec![(RowKey::Version(model.clone(), version.clone()), Some(Row::Version(Arc::new(row))))])
@@ -55,7 +52,7 @@ impl<S: RowSource> Judge<'_, S> {
             self.in_environment(environment)?;
         }
         let place = Place { model: Some(model), environment: environment.as_ref() };
-        self.signed_for(Act::Evaluate, &[Role::Evaluator], place)?;
+        self.signed_for(Act::Evaluate, place)?;
         let registered = self.registered_version(model, version)?.digest;
         check_digest(model, version, registered, *digest)?;
         check_outcome(body)?;
@@ -65,14 +62,7 @@ impl<S: RowSource> Judge<'_, S> {
         if row.newest.len() == EVALUATIONS_MAX {
             return refuse(Refusal::EvaluationsTooMany { kind: *kind, max: EVALUATIONS_MAX });
         }
-        row.newest.push(NewestEvaluation {
-            entry: self.act.index,
-            recorded_at: self.act.recorded_at,
-            suite: body.suite.clone(),
-            dataset: body.dataset.name.clone(),
-            passed: body.outcome == EvaluationOutcome::Passed,
-            bounded: body.metrics.iter().any(Metric::is_bounded),
-        });
+        row.newest.push(NewestEvaluation::of(self.act.index, self.act.recorded_at, body));
         Ok(vec![(RowKey::Evaluations(*digest, *kind), Some(Row::Evaluations(Arc::new(row))))])
     }
 
@@ -81,7 +71,7 @@ impl<S: RowSource> Judge<'_, S> {
         let DriftDetected { environment, model, version, .. } = body;
         self.in_environment(environment)?;
         let place = Place { model: Some(model), environment: Some(environment) };
-        self.signed_for(Act::Drift, &[Role::Evaluator], place)?;
+        self.signed_for(Act::Drift, place)?;
         match version {
             Some(version) => drop(self.registered_version(model, version)?),
             None => self.known_model(model)?,

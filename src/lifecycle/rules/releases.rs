@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::event::authority::Role;
 use crate::event::infra::{GitObject, InfraCommit};
 use crate::event::model::EvaluationKind;
 use crate::event::release::{
@@ -45,7 +44,7 @@ impl<S: RowSource> Judge<'_, S> {
         let place = Place { model: Some(model), environment: Some(environment) };
         let mut gaps = Gaps::default();
         gaps.take(self.in_environment(environment))?;
-        gaps.take(self.signed_for(Act::Promote, &[Role::Deployer], place))?;
+        gaps.take(self.signed_for(Act::Promote, place))?;
         gaps.take(self.under_policy(body.policy_entry))?;
         gaps.take(self.version_of_digest(model, version, *digest))?;
         gaps.take(check_infra(Some(&body.infra)))?;
@@ -166,7 +165,7 @@ impl<S: RowSource> Judge<'_, S> {
             let others = policy.approvals(Act::Rollback, Some(environment), Some(model)).roles;
             self.signed_by(&Need { proposer: &break_glass.roles, others, place, people: 1 })?
         } else {
-            self.signed_for(Act::Rollback, &[Role::Deployer, Role::Responder], place)?
+            self.signed_for(Act::Rollback, place)?
         };
         Ok(people.swap_remove(0))
     }
@@ -263,7 +262,7 @@ impl<S: RowSource> Judge<'_, S> {
         let ModelWithdrawn { model, environment, .. } = body;
         self.left_from(model, environment)?;
         let place = Place { model: Some(model), environment: Some(environment) };
-        self.signed_for(Act::Withdraw, &[Role::Deployer, Role::Responder], place)?;
+        self.signed_for(Act::Withdraw, place)?;
         self.under_policy(body.policy_entry)?;
         check_infra(body.infra.as_ref())?;
         let slot = self.serving_slot(model, environment, &body.from)?;
@@ -395,7 +394,7 @@ impl<S: RowSource> Judge<'_, S> {
         };
         let OpenChange { model, environment, recovery } = &*change;
         let place = Place { model: Some(model), environment: Some(environment) };
-        self.signed_for(Act::Complete, &[Role::Deployer, Role::Responder], place)?;
+        self.signed_for(Act::Complete, place)?;
         check_claim("the time of completion", body.completed_at, self.act.recorded_at)?;
         let slot = self.state.slot(model, environment)?.unwrap_or_default();
         let mut slot = (*slot).clone();

@@ -1,6 +1,5 @@
 //! Rules of remarks: notes, and attachments that were redacted.
 
-use crate::event::authority::Role;
 use crate::event::remark::{NoteAdded, NoteSubject};
 use crate::lifecycle::authority::Place;
 use crate::lifecycle::policy::Act;
@@ -19,7 +18,7 @@ impl<S: RowSource> Judge<'_, S> {
     }
 
     pub(super) fn note(&mut self, body: &NoteAdded) -> Outcome<Rows, S> {
-        self.signed_for(Act::Note, Role::ALL, Place::default())?;
+        self.signed_for(Act::Note, Place::default())?;
         match body.subject {
             NoteSubject::Entry { entry } => self.cites(&[entry])?,
             NoteSubject::Log { tree_size, .. } if tree_size > self.act.index => {
