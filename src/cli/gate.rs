@@ -272,4 +272,8 @@ fn judge_entries(report: &Report, state: &mut State<NoSource>, answer: &mut Answ
     for message in about {
         answer.closed("violation", message);
     }
+    if report.violation_beyond {
+        answer
+            .closed("violation", "there are more violations than are listed, and one may be of what serves");
+    }
 }

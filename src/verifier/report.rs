@@ -180,6 +180,10 @@ pub struct Report {
     pub checkpoints: Vec<CheckpointReport>,
     /// What was found: about the whole log first, then by entry and code. At most 1,000 of a code.
     pub findings: Vec<Found>,
+    /// Whether a violation beyond those kept was not accepted. It shows in the verdict; of which entry it is, nobody can
+    /// tell from this report.
+    #[serde(skip)]
+    pub violation_beyond: bool,
     /// How many findings of each code there were.
     pub finding_counts: BTreeMap<Cow<'static, str>, u64>,
 }

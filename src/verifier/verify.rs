@@ -383,6 +383,7 @@ impl Verification<'_> {
             attachments,
             checkpoints: replayed.anchors.into_iter().map(|anchor| anchor.report).collect(),
             findings,
+            violation_beyond,
             finding_counts,
         };
         (report, replayed.state)

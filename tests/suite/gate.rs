@@ -4,7 +4,12 @@ use std::fs;
 
 use serde_json::Value;
 
+use rollbook::event::authority::{KeyRevoked, Role};
+use rollbook::verifier::finding::FINDINGS_PER_CODE_MAX;
+
 use crate::support::desk::{Answer, Desk};
+use crate::support::events;
+use crate::support::forge::Forge;
 
 /// As [`Desk::with_releases`]: 1.0.0 served in staging, and 1.1.0 serves there by entry 5.
 fn desk() -> Desk {
@@ -116,4 +121,29 @@ fn closed_over_a_violation_of_the_entry_it_serves_by() {
     let desk = desk();
     desk.done("--key alice.key key revoke dora.key.pub --reason stolen --compromised-since 5");
     closed(&desk, "scorer 1.1.0 --env staging --trust trust.toml", &["violation"]);
+}
+
+/// The violation of what serves may be one of those that are counted and no longer listed.
+#[test]
+fn closed_where_violations_hide_among_too_many() {
+    let (ada, dan) = (events::ada(), events::person("Dan"));
+    let forged = |notes: u64| {
+        let mut forge = Forge::founded();
+        forge.add(&[&ada], events::grant(&dan, &[Role::Registrar, Role::Deployer]));
+        for _ in 0..notes {
+            let event = forge.event(&dan, events::note(1));
+            forge.enter_event(event, &[&dan]);
+        }
+        forge.add(&[&dan], events::register("v1"));
+        let promoted = forge.add(&[&dan], events::promote("v1", "staging", None));
+        let compromised_since = Some(promoted - notes - 1);
+        forge.add(&[&ada], KeyRevoked { compromised_since, ..events::revoke(dan.public()) });
+        let desk = Desk::empty();
+        forge.write(&desk.path("ledger"));
+        desk.write("trust.toml", forge.trust().to_toml());
+        desk
+    };
+    let line = format!("{} v1 --env staging --trust trust.toml", events::MODEL);
+    closed(&forged(3), &line, &["violation", "violation"]);
+    closed(&forged(FINDINGS_PER_CODE_MAX), &line, &["violation"]);
 }
