@@ -33,6 +33,7 @@ pub mod key;
 pub mod log;
 pub mod note;
 pub mod observed;
+pub mod pack;
 pub mod policy;
 pub mod progress;
 pub mod promote;
@@ -46,6 +47,7 @@ pub mod rotate;
 pub mod show;
 pub mod status;
 pub mod verify;
+pub mod verify_source;
 pub mod view;
 pub mod withdraw;
 
@@ -107,6 +109,8 @@ enum Command {
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
     Gate(gate::Gate),
+    #[command(subcommand)]
+    Pack(pack::Pack),
     #[command(subcommand)]
     Index(index::Index),
     #[command(subcommand)]
@@ -204,6 +208,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Gate(command) => command.run(context),
+        Command::Pack(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
     }

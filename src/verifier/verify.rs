@@ -184,6 +184,33 @@ pub fn verify(
     Ok(verify_published(source, Published::Head(head), None, options, progress)?.0)
 }
 
+/// A log that does not stand in a ledger's directory.
+pub struct Elsewhere<'a> {
+    /// Its frames.
+    pub source: &'a dyn BatchSource,
+    /// What was published; none where nobody says, and so all there is counts.
+    pub head: Option<HeadState>,
+    /// The directory in which its `attachments/` stand, if they are to be looked at.
+    pub attachments: Option<&'a Path>,
+    /// What was found wrong around it.
+    pub findings: Vec<Finding>,
+}
+
+/// As [`verify`], for a log that stands elsewhere, with what was found wrong around it.
+///
+/// # Errors
+/// [`VerifyError`]; whatever is wrong with the log is in the report.
+pub fn verify_elsewhere(
+    log: Elsewhere<'_>,
+    options: &Options<'_>,
+    progress: &Progress<'_>,
+) -> Result<Report, VerifyError> {
+    let Elsewhere { source, head, attachments, findings: around } = log;
+    let published = head.map_or(Published::Unsaid, Published::Head);
+    let verification = Verification { source, published, attachments, around, options, progress };
+    Ok(pool(options)?.install(|| verification.run())?.0)
+}
+
 fn verify_published(
     source: &dyn BatchSource,
     published: Published,
@@ -191,11 +218,15 @@ fn verify_published(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<(Report, State<NoSource>), VerifyError> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads.unwrap_or(0))
-        .build()
-        .map_err(|error| VerifyError::Threads(io::Error::other(error)))?;
-    pool.install(|| Verification { source, published, attachments, options, progress }.run())
+    let around = Vec::new();
+    let verification = Verification { source, published, attachments, around, options, progress };
+    pool(options)?.install(|| verification.run())
+}
+
+/// The threads that check.
+fn pool(options: &Options<'_>) -> Result<rayon::ThreadPool, VerifyError> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0));
+    builder.build().map_err(|error| VerifyError::Threads(io::Error::other(error)))
 }
 
 /// A verification that is to be run.
@@ -204,6 +235,8 @@ struct Verification<'a> {
     published: Published,
     /// The ledger's directory, where its attachments are looked at.
     attachments: Option<&'a Path>,
+    /// What was found wrong around the log.
+    around: Vec<Finding>,
     options: &'a Options<'a>,
     progress: &'a Progress<'a>,
 }
@@ -233,6 +266,7 @@ impl Verification<'_> {
         let expected = self.expected(founding.as_ref());
 
         let mut findings = Findings::default();
+        findings.extend(self.around.iter().cloned());
         self.check_founding(founding.as_ref(), &expected, &mut findings);
         let anchors = self.options.checkpoints.iter().map(Anchor::new).collect();
         let log_keys = KeyHistory::new(expected.log_key.as_ref());
