@@ -37,6 +37,7 @@ pub mod pack;
 pub mod policy;
 pub mod progress;
 pub mod promote;
+pub mod prove;
 pub mod ratify;
 pub mod record;
 pub mod register;
@@ -109,6 +110,9 @@ enum Command {
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
     Gate(gate::Gate),
+    #[command(subcommand)]
+    Prove(prove::Prove),
+    VerifyProof(prove::VerifyProof),
     #[command(subcommand)]
     Pack(pack::Pack),
     #[command(subcommand)]
@@ -208,6 +212,8 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Gate(command) => command.run(context),
+        Command::Prove(command) => command.run(context),
+        Command::VerifyProof(command) => command.run(context),
         Command::Pack(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),

@@ -59,14 +59,12 @@ pub(super) fn push_note(bundle: &mut Vec<u8>, note: &[u8]) {
 
 /// Where the entries of a bundle of `width` stand in its bytes, as far as they are whole; and what is wrong, if
 /// anything is.
-#[must_use]
 pub fn split_entries(bytes: &[u8], width: u16) -> (Vec<Range<usize>>, Result<(), BundleError>) {
     let length = |field: &[u8]| field.first_chunk().map(|field| usize::from(u16::from_be_bytes(*field)));
     split(bytes, width, 2, FRAME_ENTRY_BYTES_MAX, length)
 }
 
 /// As [`split_entries`], for a bundle of notes.
-#[must_use]
 pub fn split_notes(bytes: &[u8], width: u16) -> (Vec<Range<usize>>, Result<(), BundleError>) {
     let length = |field: &[u8]| field.first_chunk().map(|field| u32::from_be_bytes(*field) as usize);
     split(bytes, width, 4, FRAME_NOTE_BYTES_MAX, length)

@@ -108,9 +108,9 @@ fn links_among_attachments(dir: &PackDir) -> io::Result<Vec<Defect>> {
     };
     let is_link = dir.path().join(ATTACHMENTS_DIR).symlink_metadata().is_ok_and(|found| found.is_symlink());
     if is_link {
-        take(ATTACHMENTS_DIR, Found::Link)?
+        take(ATTACHMENTS_DIR, Found::Link)?;
     } else {
-        dir.walk(ATTACHMENTS_DIR, &mut take)?
+        dir.walk(ATTACHMENTS_DIR, &mut take)?;
     }
     Ok(links)
 }
@@ -201,15 +201,13 @@ impl TileCheck<'_> {
         let Looked { index, hashed, findings } = looked;
         self.expect(index);
         self.next = index + 1;
-        findings.into_iter().for_each(|finding| self.add(finding));
+        self.add(findings);
         let Some(hashed) = hashed else {
             self.stream = None;
             return Ok(());
         };
         let Some(mut stream) = self.stream.take() else { return Ok(()) };
-        stream.push(&hashed, |tile, row| {
-            compare(self.pack, tile, row).map(|found| found.into_iter().for_each(|finding| self.add(finding)))
-        })?;
+        stream.push(&hashed, |tile, row| compare(self.pack, tile, row).map(|found| self.add(found)))?;
         self.stream = Some(stream);
         Ok(())
     }
@@ -219,7 +217,7 @@ impl TileCheck<'_> {
         let missing = bundle_of(self.pack.size(), self.next).filter(|_| index > self.next);
         if let Some(missing) = missing {
             let (path, reason) = (missing.to_string(), missing_run(index - self.next));
-            self.add(Finding::PackEntries { path, reason });
+            self.add([Finding::PackEntries { path, reason }]);
             self.stream = None;
         }
     }
@@ -229,15 +227,14 @@ impl TileCheck<'_> {
         if let Some(stream) = self.stream.take() {
             for (tile, row) in stream.partial() {
                 let found = compare(self.pack, tile, row)?;
-                found.into_iter().for_each(|finding| self.add(finding));
+                self.add(found);
             }
         }
         Ok(self.findings)
     }
 
-    fn add(&mut self, finding: Finding) {
-        if self.findings.len() < DEFECTS_MAX {
-            self.findings.push(finding);
-        }
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        let room = DEFECTS_MAX.saturating_sub(self.findings.len());
+        self.findings.extend(findings.into_iter().take(room));
     }
 }

@@ -179,7 +179,9 @@ fn write_log(pack: &PackSource, log: &Path) -> Result<Option<Hash>, ImportError>
         file.write_all(located.frame.bytes()).map_err(failed)?;
         let entries: Vec<&[u8]> = located.frame.entries().collect();
         let hashes: Vec<Hash> = entries.par_iter().with_min_len(64).map(|entry| leaf_hash(entry)).collect();
-        hashes.into_iter().for_each(|hash| tree.push(hash));
+        for hash in hashes {
+            tree.push(hash);
+        }
     }
     finish(open, &names)?;
     RealDisk.sync_dir(log).map_err(|source| ImportError::Io {

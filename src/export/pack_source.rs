@@ -8,6 +8,7 @@
 //! Nothing here is believed. The frames have the right checksums whatever they hold; hashes and signatures are the
 //! verifier's.
 
+use std::fmt::Display;
 use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -38,8 +39,8 @@ pub struct Defect {
 }
 
 impl Defect {
-    pub(super) fn new(path: impl ToString, reason: impl ToString) -> Self {
-        Self { path: path.to_string(), reason: reason.to_string() }
+    pub(super) fn new(path: impl Display, reason: impl Into<String>) -> Self {
+        Self { path: format!("{path}"), reason: reason.into() }
     }
 }
 
@@ -52,11 +53,14 @@ pub struct PackSource {
     size: u64,
     batches: Vec<Batch>,
     /// The log's files, ascending: the first index, and where it begins in `batches`. The first is 0, at 0.
-    files: Vec<(u64, usize)>,
+    files: Vec<FileStart>,
     note_defects: Vec<Defect>,
     file_defects: Vec<Defect>,
     built: Mutex<Built>,
 }
+
+/// A log file: its first index, and the place of its first batch.
+type FileStart = (u64, usize);
 
 /// A batch whose entries can be told: 16 bytes.
 #[derive(Debug, Clone, Copy)]
@@ -234,7 +238,7 @@ pub(super) fn bundle_of(size: u64, index: u64) -> Option<EntryBundle> {
 impl BatchSource for PackSource {
     /// The lengths are bounds: how long a file is, nobody knows before its frames were built.
     fn files(&self) -> Result<Vec<LogFile>, StoreError> {
-        let file = |(number, (first_index, _)): (usize, &(u64, usize))| LogFile {
+        let file = |(number, (first_index, _)): (usize, &FileStart)| LogFile {
             first_index: *first_index,
             bytes: (self.batches_of(number).len() as u64).saturating_mul(FRAME_BYTES_MAX as u64),
         };
@@ -362,7 +366,7 @@ impl ReadingNotes {
             );
         }
         if let Err(error) = result {
-            self.broken(bundle, error);
+            self.broken(bundle, error.to_string());
         } else if width < TILE_WIDTH && !is_last {
             self.broken(bundle, "it is partial, and others follow");
         }
@@ -397,12 +401,12 @@ impl ReadingNotes {
         }
     }
 
-    fn broken(&mut self, bundle: &NoteBundle, reason: impl ToString) {
+    fn broken(&mut self, bundle: &NoteBundle, reason: impl Into<String>) {
         self.defect(bundle, reason);
         self.ends_at = None;
     }
 
-    fn defect(&mut self, bundle: &NoteBundle, reason: impl ToString) {
+    fn defect(&mut self, bundle: &NoteBundle, reason: impl Into<String>) {
         if self.defects.len() < DEFECTS_MAX {
             self.defects.push(Defect::new(bundle, reason));
         }
@@ -429,7 +433,7 @@ fn size_in(note: &[u8]) -> Option<u64> {
 }
 
 /// The log's files as [`PackSource`] keeps them, and what is wrong with `files`.
-fn read_files(dir: &PackDir, batches: &[Batch], size: u64) -> io::Result<(Vec<(u64, usize)>, Vec<Defect>)> {
+fn read_files(dir: &PackDir, batches: &[Batch], size: u64) -> io::Result<(Vec<FileStart>, Vec<Defect>)> {
     let defect = |reason: String| vec![Defect::new(FILES, reason)];
     let bytes = match dir.read(FILES, FILES_BYTES_MAX)? {
         Contents::Bytes(bytes) => bytes,

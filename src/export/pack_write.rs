@@ -314,7 +314,7 @@ fn write_log(
     if root != *reader.checkpoint().checkpoint().root() {
         return Err(ExportError::RootDiffers { size });
     }
-    let lines: String = files.iter().map(|first| format!("{first}\n")).collect();
+    let lines = files.iter().fold(String::new(), |lines, first| lines + &format!("{first}\n"));
     if lines.len() > FILES_BYTES_MAX {
         return Err(ExportError::TooManyFiles { files: files.len() });
     }
@@ -402,7 +402,7 @@ fn trust_file(ledger: &Path, reader: &LogReader) -> Result<Vec<u8>, ExportError>
 fn tlog_policy(trust: &TrustRoot) -> String {
     let latest = trust.latest_log_key().filter(|latest| *latest != trust.log_key());
     let keys = std::iter::once(trust.log_key()).chain(latest);
-    keys.map(|key| format!("log {key}\n")).collect::<String>() + "quorum none\n"
+    keys.fold(String::new(), |lines, key| lines + &format!("log {key}\n")) + "quorum none\n"
 }
 
 /// Copies what witnesses cosigned, up to the published size. Gives the paths in the pack.
