@@ -37,6 +37,7 @@ mod measurements;
 mod merkle_oracles;
 mod note_oracles;
 mod operating;
+mod packs;
 mod policy_docs;
 mod policy_properties;
 mod power_cuts;
