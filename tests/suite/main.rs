@@ -41,6 +41,7 @@ mod packs;
 mod policy_docs;
 mod policy_properties;
 mod power_cuts;
+mod proofs;
 mod real_alertmanager;
 mod real_full_disk;
 mod real_git;
