@@ -22,9 +22,7 @@ use crate::verifier::verify::Options;
 /// Evidence packs: the whole ledger as files that other people's tools read, too.
 #[derive(Debug, Subcommand)]
 pub enum Pack {
-    /// Write one, or bring one up to the ledger
     Export(Export),
-    /// Restore a ledger from one
     Import(Import),
 }
 

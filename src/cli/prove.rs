@@ -25,9 +25,7 @@ const ENTRY_BYTES_MAX: usize = 64 << 20;
 /// Prove that an entry stands in the log, or that the log only grew.
 #[derive(Debug, Subcommand)]
 pub enum Prove {
-    /// Prove that an entry stands in the published log
     Inclusion(Inclusion),
-    /// Prove that the log of one size begins with that of another
     Consistency(Consistency),
 }
 
