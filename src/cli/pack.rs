@@ -21,7 +21,7 @@ use crate::verifier::verify::Options;
 
 /// Evidence packs: the whole ledger as files that other people's tools read, too.
 #[derive(Debug, Subcommand)]
-pub enum Pack {
+pub(crate) enum Pack {
     Export(Export),
     Import(Import),
 }
@@ -31,7 +31,7 @@ impl Pack {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Export(command) => command.run(context),
             Self::Import(command) => command.run(context),

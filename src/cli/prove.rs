@@ -24,7 +24,7 @@ const ENTRY_BYTES_MAX: usize = 64 << 20;
 
 /// Prove that an entry stands in the log, or that the log only grew.
 #[derive(Debug, Subcommand)]
-pub enum Prove {
+pub(crate) enum Prove {
     Inclusion(Inclusion),
     Consistency(Consistency),
 }
@@ -34,7 +34,7 @@ impl Prove {
     ///
     /// # Errors
     /// [`Failure`].
-    pub fn run(self, context: &Context) -> Result<(), Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Inclusion(command) => command.run(context),
             Self::Consistency(command) => command.run(context),

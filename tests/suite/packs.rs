@@ -91,6 +91,9 @@ fn judged(pack: &Path, forge: &Forge) -> Report {
     verify_pack(&open_pack(pack).unwrap(), &options, &|_, _| {}).unwrap()
 }
 
+/// What is done to a file, and how.
+type Cut = (&'static str, fn(&Path));
+
 /// Every file of a directory by its path in it.
 fn files_of(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let relative = |path: PathBuf| path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
@@ -213,19 +216,19 @@ fn whatever_file_was_cut_exporting_again_comes_to_the_same_bytes() {
     let forge = notes(&[5, 300]);
     let pack = bench.packed(&forge);
     let whole = files_of(&pack);
-    let cuts: [(&str, &dyn Fn(&Path)); 4] = [
-        ("gone", &|path| std::fs::remove_file(path).unwrap()),
-        ("short", &|path| {
+    let cuts: [Cut; 4] = [
+        ("gone", |path| std::fs::remove_file(path).unwrap()),
+        ("short", |path| {
             let bytes = std::fs::read(path).unwrap();
             std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
         }),
-        ("of the right length, and wrong", &|path| {
+        ("of the right length, and wrong", |path| {
             let mut bytes = std::fs::read(path).unwrap();
             let last = bytes.len() - 1;
             bytes[last] ^= 1;
             std::fs::write(path, bytes).unwrap();
         }),
-        ("not renamed yet", &|path| {
+        ("not renamed yet", |path| {
             let beside = PathBuf::from(format!("{}.new", path.display()));
             std::fs::write(&beside, b"half").unwrap();
             std::fs::remove_file(path).unwrap();
