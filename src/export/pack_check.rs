@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::hash::Hash;
-use crate::merkle::tile::{TILE_WIDTH, Tile};
+use crate::log::reader::LOG_DIR;
+use crate::merkle::tile::{EntryBundle, TILE_WIDTH, Tile};
 use crate::store::head::{Head, HeadState};
 use crate::verifier::finding::Finding;
 use crate::verifier::report::Report;
@@ -46,10 +47,11 @@ pub enum PackError {
     Verify(#[from] VerifyError),
 }
 
-/// Whether `dir` looks like a pack: it has tiles, and no log of a ledger's.
+/// Whether `dir` looks like a pack, or what is left of one: it has tiles or a checkpoint, and no log of a ledger's.
 #[must_use]
 pub fn looks_like_a_pack(dir: &Path) -> bool {
-    dir.join(TILES_DIR).is_dir() && !dir.join(crate::log::reader::LOG_DIR).exists()
+    let has_some = dir.join(TILES_DIR).is_dir() || dir.join(CHECKPOINT).is_file();
+    has_some && !dir.join(LOG_DIR).exists()
 }
 
 /// Opens the pack in `dir`.
@@ -140,9 +142,8 @@ fn entry_bundles(pack: &PackSource) -> io::Result<Vec<u64>> {
     let mut indices = Vec::new();
     pack.dir().walk("tile/entries", &mut |path, kind| {
         let bundle = path.parse().ok().filter(|_| kind == Found::File);
-        let bundle = bundle.filter(|bundle: &crate::merkle::tile::EntryBundle| {
-            bundle_of(pack.size(), bundle.index()) == Some(*bundle)
-        });
+        let bundle =
+            bundle.filter(|bundle: &EntryBundle| bundle_of(pack.size(), bundle.index()) == Some(*bundle));
         indices.extend(bundle.map(|bundle| bundle.index()));
         Ok(())
     })?;

@@ -139,12 +139,12 @@ fn build(
         path: log.clone(),
         source,
     })?;
-    let root = write_log(pack, &log)?;
+    let (root, note) = write_log(pack, &log)?;
     if root != report.root {
         return Err(ImportError::Changed);
     }
     let mut head = HeadFile::open(dir)?;
-    head.publish(pack.size(), pack.note())?;
+    head.publish(pack.size(), &note)?;
     head.sync()?;
     let origin = options.trust.map_or_else(String::new, |trust| TrustRoot::origin(trust).to_string());
     let config = Config {
@@ -160,11 +160,11 @@ fn build(
     copy_attachments(pack, dir)
 }
 
-/// Writes the log's files; gives the root of what was written.
-fn write_log(pack: &PackSource, log: &Path) -> Result<Option<Hash>, ImportError> {
+/// Writes the log's files; gives the root of what was written, where that is all of it, and the newest note.
+fn write_log(pack: &PackSource, log: &Path) -> Result<(Option<Hash>, Vec<u8>), ImportError> {
     let names = FileSource::new(log);
     let mut scanner = Scanner::new(pack, Position::START, pack.size())?;
-    let mut tree = Frontier::new();
+    let (mut tree, mut note) = (Frontier::new(), Vec::new());
     let mut open: Option<(u64, io::BufWriter<fs::File>)> = None;
     while let Some(located) = scanner.next_frame() {
         let located = located?;
@@ -177,6 +177,7 @@ fn write_log(pack: &PackSource, log: &Path) -> Result<Option<Hash>, ImportError>
         }
         let (_, file) = open.as_mut().expect("it was opened just now");
         file.write_all(located.frame.bytes()).map_err(failed)?;
+        note = located.frame.note().to_vec();
         let entries: Vec<&[u8]> = located.frame.entries().collect();
         let hashes: Vec<Hash> = entries.par_iter().with_min_len(64).map(|entry| leaf_hash(entry)).collect();
         for hash in hashes {
@@ -189,7 +190,7 @@ fn write_log(pack: &PackSource, log: &Path) -> Result<Option<Hash>, ImportError>
         path: log.to_owned(),
         source,
     })?;
-    Ok((tree.size() == pack.size()).then(|| tree.root()))
+    Ok(((tree.size() == pack.size()).then(|| tree.root()), note))
 }
 
 /// Makes a log file durable.

@@ -51,6 +51,7 @@ pub struct PackSource {
     note: Vec<u8>,
     /// That of the checkpoint; where that is none, of the last batch.
     size: u64,
+    /// Their entries ascend.
     batches: Vec<Batch>,
     /// The log's files, ascending: the first index, and where it begins in `batches`. The first is 0, at 0.
     files: Vec<FileStart>,
@@ -377,10 +378,17 @@ impl ReadingNotes {
         let Some(size) = size_in(note) else {
             return self.broken(bundle, format!("part {place} is no checkpoint"));
         };
-        let before = self.ends_at;
-        let Some(begin) = before else {
-            // Where this batch begins is not known; where the next one does, is.
-            self.ends_at = Some(size);
+        let Some(begin) = self.ends_at else {
+            // Where this batch begins is not known; where the next one does, is. Batches never go back.
+            let reached = self.batches.last().map_or(0, |batch| batch.next_index());
+            if size < reached {
+                self.broken(
+                    bundle,
+                    format!("part {place} is of size {size}, and one before it of {reached}"),
+                );
+            } else {
+                self.ends_at = Some(size);
+            }
             return;
         };
         let count = size.checked_sub(begin).and_then(|count| u16::try_from(count).ok());

@@ -248,6 +248,25 @@ fn whatever_file_was_cut_exporting_again_comes_to_the_same_bytes() {
 }
 
 #[test]
+fn however_few_files_were_written_before_a_cut_they_are_gone_on_from() {
+    let bench = Bench::new();
+    let forge = notes(&[5, 300]);
+    let pack = bench.packed(&forge);
+    let whole = files_of(&pack);
+    let (first, last): (Vec<_>, Vec<_>) = whole.iter().partition(|(name, _)| *name == "trust.toml");
+    let in_order: Vec<_> = first.into_iter().chain(last).filter(|(name, _)| *name != "checkpoint").collect();
+    for count in 1..=in_order.len() {
+        let cut = bench.path(&format!("cut-{count}"));
+        for (name, bytes) in &in_order[..count] {
+            std::fs::create_dir_all(cut.join(name).parent().unwrap()).unwrap();
+            std::fs::write(cut.join(name), bytes).unwrap();
+        }
+        let told = exported(&bench.path("ledger"), &cut);
+        assert_eq!((told.kept, files_of(&cut) == whole), (count as u64, true));
+    }
+}
+
+#[test]
 fn a_cut_in_the_first_file_is_gone_on_from() {
     let bench = Bench::new();
     let forge = notes(&[3]);
@@ -697,6 +716,31 @@ fn a_pack_of_nothing_but_garbage_is_judged() {
     assert_eq!(judged(&pack, &forge).verdict.exit_code(), 1);
     let source: PackSource = open_pack(&pack).unwrap();
     assert_eq!(source.size(), 0);
+}
+
+#[test]
+fn notes_that_go_back_behind_a_hole_are_passed_over() {
+    let bench = Bench::new();
+    let forge = notes(&[1; 256]);
+    let pack = bench.packed(&forge);
+    let note = |size: u64| {
+        let note = format!("{}\n{size}\n{}\n", forge.origin, "A".repeat(60)).into_bytes();
+        [&u32::try_from(note.len()).unwrap().to_be_bytes()[..], &note].concat()
+    };
+    std::fs::write(pack.join("batches/001.p/1"), b"\0\0\0\0").unwrap();
+    let back: Vec<u8> = [10, 12, 11, 256, 260, 270].into_iter().flat_map(note).collect();
+    std::fs::create_dir(pack.join("batches/002.p")).unwrap();
+    std::fs::write(pack.join("batches/002.p/6"), back).unwrap();
+    std::fs::write(pack.join("files"), b"0\n10\n11\n256\n").unwrap();
+    let source = open_pack(&pack).unwrap();
+    for file in source.files().unwrap() {
+        for offset in [0, 1, 1 << 20, u64::MAX] {
+            source.read_at(file.first_index, offset, &mut [0; 4096]).unwrap();
+        }
+    }
+    let report = judged(&pack, &forge);
+    assert_eq!(report.verdict.exit_code(), 1);
+    assert!(codes(&report).contains(&"pack.batches".to_owned()));
 }
 
 // At the command line.
