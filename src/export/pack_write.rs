@@ -673,7 +673,7 @@ too: four bytes that name the key, then a signature of 64 bytes. It is over the 
 
     head -n 3 checkpoint > signed
     tail -n 1 checkpoint | sed 's/.* //' | base64 -d | tail -c 64 > signature
-    sed -n 's/^log_key = .*+\(.*\)./\1/p' YOUR_TRUST_ROOT | base64 -d | tail -c 32 > key
+    sed -n 's/^log_key = [^+]*+[^+]*+\(.*\).$/\1/p' YOUR_TRUST_ROOT | base64 -d | tail -c 32 > key
     (printf '\060\052\060\005\006\003\053\145\160\003\041\000'; cat key) > key.der
     openssl pkeyutl -verify -pubin -keyform DER -inkey key.der -rawin -in signed -sigfile signature
 

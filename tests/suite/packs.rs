@@ -434,6 +434,36 @@ fn tlog_tiles_reads_a_pack_of_three_levels() {
     assert_eq!((report.size, report.root), (70_000, Some(forge.root())));
 }
 
+#[test]
+#[ignore = "needs sh, openssl, base64, sha256sum and xxd"]
+fn what_the_packs_readme_says_to_type_works() {
+    let bench = Bench::new();
+    let forge = notes(&[5]);
+    let pack = bench.packed(&forge);
+    let readme = std::fs::read_to_string(pack.join("README.md")).unwrap();
+    let block = |first: &str| -> String {
+        let lines = readme.lines().skip_while(|line| !line.starts_with(&format!("    {first}")));
+        let lines = lines.take_while(|line| line.starts_with("    ")).map(str::trim_start);
+        lines.collect::<Vec<_>>().join("\n") + "\n"
+    };
+    let bundle = "tile/entries/000.p/6";
+    let length = u16::from_be_bytes(std::fs::read(pack.join(bundle)).unwrap()[..2].try_into().unwrap());
+    let script = (block("head -n 3 checkpoint") + &block("(printf '\\000'"))
+        .replace("YOUR_TRUST_ROOT", "trust.toml")
+        .replace("FIRST_BUNDLE", bundle)
+        .replace("LENGTH", &length.to_string())
+        .replace("FIRST_TILE", "tile/0/000.p/6");
+    let output =
+        std::process::Command::new("sh").arg("-ec").arg(&script).current_dir(&pack).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{script}\n{said}{}", String::from_utf8_lossy(&output.stderr));
+    let id = forge.ledger_id.to_string();
+    assert_eq!(
+        said.lines().collect::<Vec<_>>(),
+        ["Signature Verified Successfully", &format!("{id}  -"), &id]
+    );
+}
+
 // Tampered with.
 
 /// Something done to a pack, and what is found then.
