@@ -29,6 +29,7 @@ pub mod index;
 pub mod infra;
 pub mod init;
 pub mod input;
+pub mod kept;
 pub mod key;
 pub mod log;
 pub mod note;

@@ -7,16 +7,19 @@ use clap::Args;
 use crate::cli::context::Context;
 use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::kept;
 use crate::cli::progress;
 use crate::log::trust_root::TrustRoot;
 use crate::verifier::report::render;
-use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, verify_dir};
+use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, judge_dir};
 
 /// Replay a ledger and say whether it can be believed.
 ///
 /// The trust root comes from you, by another channel; it is never taken from the ledger that is
 /// judged. Keep the newest checkpoint after each audit (`rollbook checkpoint`), and hand it in at
-/// the next: that is what shows a history rewritten with the log's own key.
+/// the next: that is what shows a history rewritten with the log's own key. Or let --state keep what
+/// was verified: the next audit then checks only what came since, and that it extends the old log.
+/// The bytes of entries before are not read again.
 ///
 /// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
 /// not be read; 4 sound, but no trust root was given, or nothing that you gave covers a log key that
@@ -24,6 +27,7 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, verify_di
 ///
 /// Example:
 ///   rollbook verify ./ledger --trust trust.toml --checkpoint checkpoint-2026-03.txt
+///   rollbook verify ./ledger --trust trust.toml --state ./ledger.verified
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {
@@ -42,6 +46,9 @@ pub struct Verify {
     /// How many threads check; unless given, as many as there are cores
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Keep in FILE what was verified, and check only what came since when it is given again; needs --trust
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pub state: Option<PathBuf>,
     /// Do not read the attachments, all of which are hashed otherwise: for a copy without attachments/
     #[arg(long)]
     pub no_attachments: bool,
@@ -59,22 +66,27 @@ impl Verify {
         };
         let trust = self.trust.as_deref().map(read_trust).transpose()?;
         let checkpoints = self.checkpoint.iter().map(read_checkpoint).collect::<Result<Vec<_>, _>>()?;
+        let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
         let options = Options {
             trust: trust.as_ref(),
+            kept: kept.as_ref(),
+            keep: self.state.is_some(),
             checkpoints: &checkpoints,
             strict: self.strict,
             threads: self.threads,
             skip_attachments: self.no_attachments,
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
-        let report = verify_dir(dir, &options, &progress::follow(&bar)).map_err(unverified)?;
+        let judged = judge_dir(dir, &options, &progress::follow(&bar)).map_err(unverified)?;
+        let report = &judged.report;
         bar.finish_and_clear();
         if context.json() {
-            context.print_json(&report)?;
+            context.print_json(report)?;
         } else {
             let name = self.trust.as_ref().map(|path| path.display().to_string());
-            context.print(visible(render(&report, name.as_deref()).trim_end()))?;
+            context.print(visible(render(report, name.as_deref()).trim_end()))?;
         }
+        kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
         match report.verdict.exit_code() {
             0 => Ok(()),
             1 => Err(Failure::answered(Exit::No)),

@@ -156,6 +156,16 @@ impl Anchor {
         Self { note: given.note().clone(), report, root_there: None }
     }
 
+    /// Its tree size.
+    pub(super) const fn size(&self) -> u64 {
+        self.report.size
+    }
+
+    /// The root that the log's entries have at its size, once they have come so far.
+    pub(super) const fn root_there(&self) -> Option<Hash> {
+        self.root_there
+    }
+
     /// Whether it waits for a tree of `size`.
     pub(super) fn is_due(&self, size: u64) -> bool {
         self.report.size == size && self.root_there.is_none()

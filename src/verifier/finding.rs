@@ -399,6 +399,16 @@ impl Findings {
         }
     }
 
+    /// How many there are of each code.
+    pub(super) const fn counts(&self) -> &BTreeMap<Cow<'static, str>, u64> {
+        &self.counts
+    }
+
+    /// Whether a violation of an entry below `size` was accepted.
+    pub(super) fn accepts_below(&self, size: u64) -> bool {
+        self.acceptances.keys().any(|(entry, _)| *entry < size)
+    }
+
     /// Takes in that entry `by` accepts a violation of `entry`.
     pub(super) fn accept(&mut self, entry: u64, code: &str, by: u64) {
         self.acceptances.entry((entry, code.to_owned())).or_insert(by);

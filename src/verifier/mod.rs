@@ -14,6 +14,7 @@
 //! | `log_keys` | which keys may have signed a checkpoint, and which must have |
 //! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
+//! | [`kept`], `resumption` | what an auditor keeps, and checking only what came since |
 //! | [`finding`] | everything that can be found, with its code and class |
 //! | [`report`] | the verdict, as JSON and as text |
 
@@ -23,7 +24,9 @@ mod compromise;
 mod decode;
 pub mod finding;
 mod frames;
+pub mod kept;
 pub mod log_keys;
 mod replay;
 pub mod report;
+mod resumption;
 pub mod verify;

@@ -10,6 +10,7 @@ use crate::hash::Hash;
 use crate::time::Timestamp;
 
 use super::finding::{Class, Found};
+use super::kept::KeptState;
 use super::log_keys::{RotationReport, Unvouched};
 
 /// How many findings the text shows; JSON holds all that were kept.
@@ -103,6 +104,30 @@ pub enum Anchored {
     },
 }
 
+/// What became of the state that an earlier verification kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptUse {
+    /// Only what came since was checked.
+    ResumedFrom {
+        /// The first entry that was.
+        size: u64,
+        /// How many findings of each code there were before it; a verification from the start lists them.
+        finding_counts: BTreeMap<String, u64>,
+    },
+    /// The log was verified from its start.
+    Unused {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl KeptUse {
+    pub(super) fn of(kept: &KeptState) -> Self {
+        Self::ResumedFrom { size: kept.size(), finding_counts: kept.head.findings.iter().cloned().collect() }
+    }
+}
+
 /// What became of an earlier checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -148,6 +173,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// What says which ledger it must be.
     pub anchored: Anchored,
+    /// What became of what an earlier verification kept, where that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptUse>,
     /// The log's name, pinned or as entry 0 says; none where neither tells.
     pub origin: Option<String>,
     /// The leaf hash of entry 0, where it could be read.
@@ -219,6 +247,16 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
         line("log key now", format!("{log_key} (since entry {entry})"));
     }
     line("entries", format!("{} in {}", report.entries, counted(report.batches, "batch", "batches")));
+    match &report.kept {
+        None => {}
+        Some(KeptUse::ResumedFrom { size, finding_counts }) => {
+            let codes: Vec<String> =
+                finding_counts.iter().map(|(code, count)| format!("{count} {code}")).collect();
+            let before = if codes.is_empty() { "none".to_owned() } else { codes.join(", ") };
+            line("checked since", format!("entry {size}; findings before it: {before}"));
+        }
+        Some(KeptUse::Unused { reason }) => line("checked since", format!("the start: {reason}")),
+    }
     line("root", report.root.map_or_else(unknown, |root| root.to_string()));
     if let Some(time) = report.last_recorded_at {
         line("last entry", time.to_string());

@@ -24,6 +24,7 @@ mod gate;
 mod house;
 mod index_damage;
 mod index_upkeep;
+mod kept_state;
 mod ledger_append;
 mod ledger_create;
 mod ledger_faults;
