@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -149,18 +150,17 @@ def option(inner: Read) -> Read:
 def list_of(inner: Read, most: int, rank: Callable[[Any], Any], least: int = 0) -> Read:
     """A list, strictly ascending by the rank of its items.
 
-    Ranks are taken of the JSON form. Hex, and Unicode by code point, sort as the bytes behind them do.
+    Ranks are taken of the JSON form. Hex, and Unicode by code point, sort as the bytes behind them do. The order is
+    judged behind the last item: an unknown number of an enum among the items comes first.
     """
 
     def read(reader: Reader) -> list[Any]:
         count = u64(reader)
         if not least <= count <= most:
             raise Malformed(f"a list has {count} items, and {least} to {most} are allowed")
-        items: list[Any] = []
-        for _ in range(count):
-            items.append(inner(reader))
-            if len(items) > 1 and not rank(items[-2]) < rank(items[-1]):
-                raise Malformed("a list is not strictly ascending")
+        items = [inner(reader) for _ in range(count)]
+        if not all(rank(left) < rank(right) for left, right in pairwise(items)):
+            raise Malformed("a list is not strictly ascending")
         return items
 
     return read

@@ -21,13 +21,12 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from nacl.signing import SigningKey  # noqa: E402
-
 import curve  # noqa: E402
 import decode  # noqa: E402
 import notes  # noqa: E402
 import pack as packs  # noqa: E402
 import verify  # noqa: E402
+from nacl.signing import SigningKey  # noqa: E402
 from selftest import unhex  # noqa: E402
 from tree import TILE_WIDTH, Tree, leaf_hash  # noqa: E402
 
@@ -491,7 +490,9 @@ class Refused(unittest.TestCase):
         roles = struct.pack("<QII", 2, 3, 5)
         for other in ((5, 3), (3, 3)):
             self.assert_malformed(data.replace(roles, struct.pack("<QII", 2, *other)))
-        self.assertRaises(decode.Newer, decode.decode_event, data.replace(roles, struct.pack("<QII", 2, 3, 7)))
+        for newer in ((3, 7), (3, 3, 7)):
+            other = struct.pack(f"<Q{len(newer)}I", len(newer), *newer)
+            self.assertRaises(decode.Newer, decode.decode_event, data.replace(roles, other))
 
     def test_format_zero(self) -> None:
         self.assert_malformed(patched(NOTE_EVENT, 0, bytes(4)))

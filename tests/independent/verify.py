@@ -410,6 +410,7 @@ class Verification:
     # Checkpoints
 
     def check_batches(self) -> None:
+        """A wrong root is said once for a run of checkpoints."""
         begin, root_was_right = 0, True
         for place, (raw, size) in enumerate(zip(self.notes_of_batches(), self.sizes, strict=True)):
             note = self.parse(raw, "checkpoint.not_canonical", f"the note of batch {place}")
@@ -419,13 +420,14 @@ class Verification:
                 message = f"the note of batch {place} has size {size}, behind {begin} and in a log of {self.size}"
                 self.findings.add("checkpoint.size", message, max(size, 1) - 1)
             self.check_signers(note, self.log_keys.of_batch(min(begin, max(size, 1) - 1), size), "batch")
-            root_is_right = self.roots.get(size, note.root) == note.root
-            if root_was_right and not root_is_right:
-                self.findings.add("checkpoint.root", f"not the root of the first {size} entries", size - 1)
             if size in self.roots:
+                root_is_right = self.roots[size] == note.root
+                if root_was_right and not root_is_right:
+                    self.findings.add("checkpoint.root", f"not the root of the first {size} entries", size - 1)
                 root_was_right = root_is_right
             self.check_frame(begin, size, len(raw))
-            begin = max(begin, size)
+            if begin < size <= self.size:
+                begin = size
 
     def check_frame(self, begin: int, size: int, note_length: int) -> None:
         """A batch has to fit into one frame, and a rotation has to be alone in it."""
