@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nacl.signing import SigningKey
+
 import curve
 import decode
 import notes
-from nacl.signing import SigningKey
 from tree import Tree, leaf_hash
 
 OLD_LOG_KEY = bytes(SigningKey(b"\x03" * 32).verify_key)

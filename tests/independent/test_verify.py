@@ -21,12 +21,13 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from nacl.signing import SigningKey  # noqa: E402
+
 import curve  # noqa: E402
 import decode  # noqa: E402
 import notes  # noqa: E402
 import pack as packs  # noqa: E402
 import verify  # noqa: E402
-from nacl.signing import SigningKey  # noqa: E402
 from selftest import unhex  # noqa: E402
 from tree import TILE_WIDTH, Tree, leaf_hash  # noqa: E402
 
