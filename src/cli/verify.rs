@@ -9,6 +9,8 @@ use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::progress;
 use crate::log::trust_root::TrustRoot;
+use crate::time::parse_span_ms;
+use crate::verifier::held::MaxAge;
 use crate::verifier::report::render;
 use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, verify_dir};
 
@@ -16,14 +18,19 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, verify_di
 ///
 /// The trust root comes from you, by another channel; it is never taken from the ledger that is
 /// judged. Keep the newest checkpoint after each audit (`rollbook checkpoint`), and hand it in at
-/// the next: that is what shows a history rewritten with the log's own key.
+/// the next: that is what shows a history rewritten with the log's own key. Where the trust root
+/// names a quorum of witnesses, the checkpoints that they cosigned do the same. The log is held up to
+/// the largest size of these; entries behind it are not yet held.
 ///
 /// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
-/// not be read; 4 sound, but no trust root was given, or nothing that you gave covers a log key that
-/// was replaced after it was lost or stolen; 5 written by a newer version.
+/// not be read; 4 sound, but not anchored as asked: no trust root was given, nothing that you gave
+/// covers a log key that was replaced after it was lost or stolen, the quorum that the trust root
+/// names holds nothing, or less is held than --max-unheld and --max-age ask for; 5 written by a newer
+/// version.
 ///
 /// Example:
 ///   rollbook verify ./ledger --trust trust.toml --checkpoint checkpoint-2026-03.txt
+///   rollbook verify ./ledger --trust trust.toml --max-unheld 100 --max-age 24h
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {
@@ -36,6 +43,12 @@ pub struct Verify {
     /// A checkpoint that you kept from before; repeats
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Vec<PathBuf>,
+    /// How many entries may be not yet held: more end in exit code 4
+    #[arg(long, value_name = "N")]
+    pub max_unheld: Option<u64>,
+    /// How old may be what is held, by the quorum's time, else by that of the last entry held, such as 24h
+    #[arg(long, value_name = "TIME")]
+    pub max_age: Option<String>,
     /// Check each author's signature by the strict rule as well (four times as slow)
     #[arg(long)]
     pub strict: bool,
@@ -58,13 +71,17 @@ impl Verify {
             None => context.ledger_dir()?,
         };
         let trust = self.trust.as_deref().map(read_trust).transpose()?;
+        let max_age_ms = self.max_age.as_deref().map(parse_span_ms).transpose()?;
         let checkpoints = self.checkpoint.iter().map(read_checkpoint).collect::<Result<Vec<_>, _>>()?;
         let options = Options {
             trust: trust.as_ref(),
             checkpoints: &checkpoints,
             strict: self.strict,
             threads: self.threads,
+            max_unheld: self.max_unheld,
+            max_age: max_age_ms.map(|span_ms| MaxAge { span_ms, now: context.now() }),
             skip_attachments: self.no_attachments,
+            ..Options::default()
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
         let report = verify_dir(dir, &options, &progress::follow(&bar)).map_err(unverified)?;

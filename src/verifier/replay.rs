@@ -273,7 +273,7 @@ impl Replay {
     fn compare_anchors(&mut self) {
         let Some(tree) = &self.tree else { return };
         for anchor in self.anchors.iter_mut().filter(|anchor| anchor.is_due(tree.size())) {
-            anchor.reach(tree.root());
+            anchor.reach(tree.root(), self.recorded_at);
         }
     }
 }

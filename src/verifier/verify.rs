@@ -1,6 +1,6 @@
 //! Verifying a log from its bytes: the order of things, and nothing that is checked itself.
 //!
-//! 1. `head` was read first: what lies beyond it is not published. (Where somebody holds a
+//! 1. `cosigned/`, then `head` were read first: what lies beyond it is not published. (Where somebody holds a
 //!    checkpoint beyond it, that much was published all the same.)
 //! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
 //!    signatures checked on all cores, those of the group before are replayed in order.
@@ -18,16 +18,21 @@ use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
 use crate::store::attachments::AttachmentError;
 use crate::store::batch_log::{BatchSource, StoreError};
+use crate::store::cosigned::CosignedError;
 use crate::store::files::FileSource;
 use crate::store::frame::Frame;
 use crate::store::head::{Head, HeadError, HeadState, read_head};
 
-use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head, check_latest_log_key};
+use super::anchor::{
+    Anchor, Published, ReadLog, Source, anchors, check_founding, check_head, check_latest_log_key,
+};
 use super::attachments;
 use super::compromise::find_compromised;
+use super::cosigned::{CosignedFile, read_cosigned};
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
 use super::finding::{Ended, Finding, Findings};
 use super::frames::{Frames, Step};
+use super::held::{MaxAge, weigh};
 use super::log_keys::{Candidates, KeyHistory};
 use super::replay::{Replay, Replayed};
 use super::report::{Anchored, AttachmentCounts, Report, Verdict};
@@ -52,6 +57,12 @@ pub struct Options<'a> {
     pub threads: Option<usize>,
     /// Whether the bytes beside the log are left alone: [`verify`] never looks at them.
     pub skip_attachments: bool,
+    /// What stands in `cosigned/`; [`verify_dir`] reads it from the directory.
+    pub cosigned: &'a [CosignedFile],
+    /// How many entries need not be held yet, by a checkpoint that was kept or a quorum of witnesses.
+    pub max_unheld: Option<u64>,
+    /// How old may be what is held.
+    pub max_age: Option<MaxAge>,
 }
 
 /// Called now and then, with entries done and entries in all (0 where that isn't known).
@@ -117,6 +128,9 @@ pub enum VerifyError {
     /// An attachment could not be read.
     #[error(transparent)]
     Attachment(#[from] AttachmentError),
+    /// `cosigned/` could not be listed.
+    #[error(transparent)]
+    Cosigned(#[from] CosignedError),
     /// No threads could be started.
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
@@ -149,6 +163,8 @@ pub fn judge_dir(
         return Err(VerifyError::NotALedger { path: dir.to_owned() });
     }
     let attachments = Some(dir).filter(|_| !options.skip_attachments);
+    let cosigned = read_cosigned(dir)?;
+    let options = &Options { cosigned: &cosigned, ..*options };
     let mut published = read_published(dir)?;
     for _ in 1..PASSES_MAX {
         let size = published.until();
@@ -226,15 +242,15 @@ struct Group {
 
 impl Verification<'_> {
     fn run(&self) -> Result<(Report, State<NoSource>), VerifyError> {
-        let until = self.until();
+        let mut findings = Findings::default();
+        let anchors = anchors(self.options, &mut findings);
+        let until = self.until(&anchors);
         let mut frames = Frames::new(self.source, until)?;
         let mut group = next_group(&mut frames)?;
         let founding = group.as_ref().and_then(founding);
         let expected = self.expected(founding.as_ref());
 
-        let mut findings = Findings::default();
         self.check_founding(founding.as_ref(), &expected, &mut findings);
-        let anchors = self.options.checkpoints.iter().map(Anchor::new).collect();
         let log_keys = KeyHistory::new(expected.log_key.as_ref());
         let head_size = self.published.head().map(Head::size);
         let mut replay = Replay::new(anchors, log_keys, head_size, findings);
@@ -292,9 +308,8 @@ impl Verification<'_> {
     }
 
     /// What is published, and what earlier checkpoints prove to have been.
-    fn until(&self) -> u64 {
-        let checkpoints = self.options.checkpoints.iter();
-        let kept = checkpoints.map(|given| given.note().checkpoint().size()).max().unwrap_or(0);
+    fn until(&self, anchors: &[Anchor]) -> u64 {
+        let kept = anchors.iter().map(Anchor::size).max().unwrap_or(0);
         self.published.until().max(kept)
     }
 
@@ -364,9 +379,22 @@ impl Verification<'_> {
                 Some((entry, log_key)) => Anchored::UpTo { ledger_id, entry, log_key },
             }
         });
+        let holding = weigh(self.options, &replayed.anchors, anchored, size);
+        let rooted = founding
+            .zip(self.options.trust)
+            .is_some_and(|(founding, trust)| founding.ledger_id == trust.ledger_id());
+        let (given, cosigned) =
+            replayed.anchors.into_iter().partition::<Vec<_>, _>(|anchor| anchor.source() == Source::Given);
+        let reports = |anchors: Vec<Anchor>| anchors.into_iter().map(|anchor| anchor.report).collect();
         let report = Report {
-            verdict: Verdict::of(&findings, violation_beyond, anchored),
+            verdict: Verdict::of(&findings, violation_beyond, holding.shortfalls.is_empty()),
             anchored,
+            rooted,
+            quorum: self.options.trust.and_then(|trust| trust.witnesses().quorum().cloned()),
+            held: holding.held,
+            unheld: holding.unheld,
+            age: holding.age,
+            not_anchored: holding.shortfalls,
             origin: expected.origin.as_ref().map(ToString::to_string),
             ledger_id: founding.map(|founding| founding.ledger_id),
             log_key: expected.log_key.as_ref().map(ToString::to_string),
@@ -381,7 +409,8 @@ impl Verification<'_> {
             strict: self.options.strict,
             rules_judged_up_to: replayed.rules_judged_up_to,
             attachments,
-            checkpoints: replayed.anchors.into_iter().map(|anchor| anchor.report).collect(),
+            checkpoints: reports(given),
+            cosigned: reports(cosigned),
             findings,
             violation_beyond,
             finding_counts,
