@@ -1,5 +1,7 @@
 //! Witnesses: what they hold of a log, what a rewritten history is found by, and cosigning by hand.
 
+use std::process::Stdio;
+
 use ed25519_dalek::SigningKey;
 use rollbook::event::authority::RotationCause;
 use rollbook::hash::Hash;
@@ -303,6 +305,27 @@ const ROWS: &[Row] = &[
         let note = cosigned(rotated(4).newest_note(), &[(1, 10)]);
         Case::of(rotated(5), "none").file(4, &note)
     }),
+    // A log key that was stolen: what it signed vouches for no more where witnesses signed beside it.
+    row("the quorum cosigned what a stolen key signed", 4, &["anchor.untrusted"], None, || {
+        Case::of(stolen(), "two").cosigned(3, &[(1, 10), (2, 10)])
+    }),
+    row("the quorum cosigned what the key signed before it was stolen", 4, &[], Some(2), || {
+        Case::of(stolen(), "two").cosigned(2, &[(1, 10), (2, 10)])
+    }),
+    row(
+        "the quorum cosigned another history that a stolen key signed",
+        5,
+        &["anchor.contested"],
+        None,
+        || {
+            let note = cosigned(log(3, 1).newest_note(), &[(1, 10), (2, 10)]);
+            Case::of(stolen(), "two").file(3, &note)
+        },
+    ),
+    row("the quorum cosigned what the key after the stolen one signed", 0, &[], Some(5), || {
+        let note = cosigned(stolen().newest_note(), &[(1, 10), (2, 10)]);
+        Case::of(stolen(), "two").file(5, &note)
+    }),
     // As much as was asked for.
     row("two are not yet held, and two may be", 0, &[], Some(3), || Case {
         max_unheld: Some(2),
@@ -365,6 +388,15 @@ fn rotated(size: u64) -> Forge {
     while forge.size() < size {
         forge.add(&[&ada()], note(0));
     }
+    forge
+}
+
+/// Three entries, the key of which is stolen since size 3, as the rotation in entry 3 says; and a note.
+fn stolen() -> Forge {
+    let mut forge = honest(3);
+    let since = RotationCause::CompromisedSince { tree_size: 3 };
+    forge.rotate(&[&ada()], &SigningKey::from_bytes(&[2; 32]), since);
+    forge.add(&[&ada()], note(0));
     forge
 }
 
@@ -439,6 +471,25 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn the_auditing_page_explains_what_can_be_missing_and_what_a_witness_refuses() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/auditing.md")).unwrap();
+    let missing = [
+        Shortfall::NoTrustRoot,
+        Shortfall::LogKeyReplaced { entry: 3, log_key: Unvouched::Lost },
+        Shortfall::NotHeldByQuorum { quorum: name("two") },
+        Shortfall::TooManyUnheld { unheld: 2, max: 1 },
+        Shortfall::TooOld { age_ms: 2, max_ms: 1, clock: AgeClock::Ledger },
+        Shortfall::AgeUnknown { max_ms: 1, ahead_ms: None },
+    ];
+    let codes =
+        missing.map(|missing| serde_json::to_value(missing).unwrap()["code"].as_str().unwrap().to_owned());
+    let refusals = ["unknown_log", "log_signature", "smaller", "other_root", "not_consistent"];
+    for code in codes.iter().map(String::as_str).chain(refusals) {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
+}
+
+#[test]
 fn text_says_up_to_where_it_is_held() {
     let rewrite = "a rewrite after entry 0 by the holder of the log key could not be seen";
     let text = |case: Case| render(&case.verify(), Some("trust.toml"));
@@ -489,8 +540,10 @@ fn the_directory_is_read_and_a_full_one_is_bounded() {
 
     std::fs::create_dir(path("6")).unwrap();
     std::fs::write(path("7"), vec![b'x'; 70_000]).unwrap();
+    // A pipe into which nobody writes is not waited for.
+    assert!(std::process::Command::new("mkfifo").arg(path("8")).status().unwrap().success());
     let report = verify();
-    assert_eq!((report.verdict.exit_code(), codes(&report)), (0, vec!["cosigned.unfit".to_owned(); 2]));
+    assert_eq!((report.verdict.exit_code(), codes(&report)), (0, vec!["cosigned.unfit".to_owned(); 3]));
     let reasons: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     assert!(
         reasons[0].contains("cosigned/6 is no cosigned note") && reasons[1].contains("65536"),
@@ -701,6 +754,30 @@ fn the_state_is_stored_before_it_is_signed() {
     desk.refused(&cosign_line("w1", "2.note", "--trust bare.toml -o nowhere/x"), 3, &["nowhere/x"]);
     assert!(desk.read("w1.state").contains("\nsize 2\n"));
     desk.done(&cosign_line("w1", "2.note", ""));
+}
+
+/// Two histories at once: whoever comes first decides, and the other one is refused.
+#[test]
+fn of_two_histories_at_once_a_witness_signs_one() {
+    let desk = desk();
+    let origin = Origin::new("ledger.example.org/models").unwrap();
+    let forged = Checkpoint::new(origin, 6, Hash::of(b"another history"));
+    desk.write("forged.note", sign_checkpoint(&forged, &[&log_key(&desk)]).unwrap());
+    let start = |number: usize| {
+        let checkpoint = if number.is_multiple_of(2) { "6.note" } else { "forged.note" };
+        let mut command = desk.command(&cosign_line("w1", checkpoint, "--trust bare.toml"));
+        (checkpoint, command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    let running: Vec<_> = (0..8).map(start).collect();
+    let mut signed: Vec<&str> = Vec::new();
+    for (checkpoint, mut child) in running {
+        match child.wait().unwrap().code() {
+            Some(0) => signed.push(checkpoint),
+            code => assert_eq!(code, Some(1)),
+        }
+    }
+    assert_eq!(signed.len(), 4, "{signed:?}");
+    assert!(signed.iter().all(|checkpoint| *checkpoint == signed[0]), "{signed:?}");
 }
 
 #[test]
