@@ -2,6 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
+use rollbook::event::text::Name;
 use rollbook::hash::Hash;
 use rollbook::log::quorum::{Cosignature, NO_QUORUM, WITNESSES_MAX};
 use rollbook::log::trust_root::TrustRoot;
@@ -276,7 +277,52 @@ fn fitting() -> impl Strategy<Value = String> {
     )
 }
 
+/// When a name of a tlog-policy has cosigned, by the definition: k of the members have, at the k-th earliest of their
+/// times.
+fn naive(policy: &str, name: &str, signed: &[(String, i64)]) -> Option<i64> {
+    let of_name = |line: &&str| line.split(' ').nth(1) == Some(name);
+    let line = policy.lines().find(of_name).unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    if words[0] == "witness" {
+        return signed.iter().find(|(witness, _)| witness == name).map(|(_, minute)| *minute);
+    }
+    let members = &words[3..];
+    let mut times: Vec<i64> = members.iter().filter_map(|member| naive(policy, member, signed)).collect();
+    times.sort_unstable();
+    let needed = match words[2] {
+        "any" => 1,
+        "all" => members.len(),
+        count => count.parse().unwrap(),
+    };
+    times.get(needed - 1).copied()
+}
+
 proptest! {
+    #[test]
+    fn a_quorum_is_met_as_the_policy_for_other_tools_says(
+        rest in fitting(),
+        minutes in prop::collection::vec(prop::option::of(0i64..9), 8),
+    ) {
+        let trust = read(&rest);
+        let policy = trust.to_tlog_policy();
+        let names = trust.witnesses().witnesses().iter().map(|witness| witness.name().to_string());
+        let signed: Vec<(String, i64)> =
+            names.zip(&minutes).filter_map(|(name, minute)| Some((name, (*minute)?))).collect();
+        let cosignatures: Vec<Cosignature> = signed
+            .iter()
+            .map(|(name, minute)| Cosignature {
+                name: Name::new(name.clone()).unwrap(),
+                time: at(*minute),
+                seen_at: at(*minute),
+            })
+            .collect();
+        let quorum = trust.witnesses().quorum().unwrap().as_str();
+        let last_line = format!("quorum {quorum}\n");
+        prop_assert!(policy.ends_with(&last_line));
+        let met = trust.witnesses().met_by(&cosignatures);
+        prop_assert_eq!(met.map(|met| met.time), naive(&policy, quorum, &signed).map(at));
+    }
+
     #[test]
     fn what_is_written_reads_back(rest in fitting()) {
         let trust = read(&rest);
