@@ -798,6 +798,23 @@ fn a_witness_follows_a_rotated_log_key_when_told() {
     desk.done(&line);
 }
 
+/// What somebody wrote into the trust root by hand is not thrown away over a slip in it.
+#[test]
+fn a_rotation_waits_for_a_trust_root_that_can_be_read() {
+    let desk = desk();
+    let good = desk.read("ledger/trust.toml");
+    desk.write("ledger/trust.toml", good.replace("[[group]]", "[[gruop]]"));
+    let rotated = desk.run("--key alice.key key rotate-log --reason spring");
+    assert!(rotated.code == Some(0) && rotated.stderr.contains("gruop"), "{rotated:?}");
+    assert!(desk.read("ledger/trust.toml").contains("[[gruop]]"));
+    desk.write("ledger/trust.toml", &good);
+    let after = desk.run("--key dora.key note 0 after");
+    assert!(after.code == Some(0) && after.stderr.contains("was finished"), "{after:?}");
+    let trust: TrustRoot = desk.read("ledger/trust.toml").parse().unwrap();
+    assert!(trust.latest_log_key().is_some());
+    assert_eq!(trust.witnesses(), good.parse::<TrustRoot>().unwrap().witnesses());
+}
+
 #[test]
 fn cosigned_notes_are_taken_in_and_merged() {
     let desk = desk();
