@@ -49,6 +49,7 @@ pub mod status;
 pub mod verify;
 pub mod view;
 pub mod withdraw;
+pub mod witness;
 
 /// The program's version, and that of the format it writes.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 2)");
@@ -108,6 +109,8 @@ enum Command {
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
     Gate(gate::Gate),
+    #[command(subcommand)]
+    Witness(witness::Witness),
     #[command(subcommand)]
     Index(index::Index),
     #[command(subcommand)]
@@ -205,6 +208,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Gate(command) => command.run(context),
+        Command::Witness(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
     }
