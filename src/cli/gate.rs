@@ -8,29 +8,36 @@ use serde_json::json;
 use crate::cli::context::Context;
 use crate::cli::describe::{seconds, visible};
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::kept;
 use crate::cli::progress;
 use crate::cli::verify::{read_trust, unverified};
 use crate::event::model::ForeignDigest;
 use crate::event::release::Serving;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
-use crate::lifecycle::state::{NoSource, Row, RowKey, State, VersionRow};
+use crate::lifecycle::state::{Row, RowKey, State, VersionRow};
 use crate::time::{Timestamp, parse_span_ms, span_text};
 use crate::verifier::finding::Class;
-use crate::verifier::report::{Anchored, Report, Verdict};
-use crate::verifier::verify::{Options, judge_dir};
+use crate::verifier::held::Shortfall;
+use crate::verifier::kept::EarlierIds;
+use crate::verifier::report::{Anchored, Report, Verdict, shortfall_words};
+use crate::verifier::verify::{Judged, Options, judge_dir};
 
 /// Say whether a model may be served in an environment: exit 0 if the ledger says so, else 1.
 ///
 /// The gate is open only if this digest is what serves there by an authorised promotion or rollback, and
-/// is neither withdrawn nor retired. The whole log is verified for it, signatures and rules included;
-/// the index is not believed. It says size and age of what it judged, and every reason to be closed.
+/// is neither withdrawn nor retired. The whole log is verified for it, signatures and rules included,
+/// or what came since --state was kept; the index is not believed. It says size and age of what it judged, and every reason to be closed.
 /// What a promotion still lacks, `rollbook promote --dry-run` tells.
+///
+/// Where the trust root names a quorum of witnesses, the gate stays closed as long as the log extends
+/// no checkpoint that they cosigned.
 ///
 /// Exit codes: 0 open; 1 closed; 2 the command line or trust root is wrong; 3 could not be read.
 ///
 /// Example:
 ///   rollbook gate credit-scorer 1.0.0 --env production --trust trust.toml --max-age 1h
+///   rollbook gate credit-scorer 1.0.0 --env production --trust trust.toml --state gate.verified
 ///   rollbook gate --digest sha256:… --env production --trust trust.toml
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -49,6 +56,9 @@ pub struct Gate {
     /// The trust root that you hold; without it any ledger could stand there
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
+    /// Go on from what was kept in FILE, and keep it: only entries that came since are checked; needs --trust
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pub state: Option<PathBuf>,
     /// Closed if the newest entry is older: a copy that was left behind says nothing of today
     #[arg(long, value_name = "TIME")]
     pub max_age: Option<String>,
@@ -84,10 +94,17 @@ impl Gate {
         let wanted = self.digest.map(sha256).transpose()?;
         let trust = self.trust.as_deref().map(read_trust).transpose()?;
         // What serves hangs on no attached file, and hashing them all would hold up the pipeline.
-        let options = Options { trust: trust.as_ref(), skip_attachments: true, ..Options::default() };
+        let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
+        let options = Options {
+            trust: trust.as_ref(),
+            skip_attachments: true,
+            kept: kept.as_ref(),
+            keep: self.state.is_some(),
+            ..Options::default()
+        };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
         let judged = judge_dir(context.ledger_dir()?, &options, &progress::follow(&bar));
-        let (report, mut state) = judged.map_err(unverified)?;
+        let Judged { report, mut state, kept, .. } = judged.map_err(unverified)?;
         bar.finish_and_clear();
         let age_ms = report.last_recorded_at.map(|last| context.now().since_ms(last).max(0));
 
@@ -105,11 +122,12 @@ impl Gate {
         }
         judge_entries(&report, &mut state, &mut answer);
         self.print(context, &report, &answer, age_ms)?;
+        kept::write(context, self.state.as_deref(), kept.as_ref())?;
         if answer.reasons.is_empty() { Ok(()) } else { Err(Failure::answered(Exit::No)) }
     }
 
     /// Model and version name a registered digest.
-    fn judge_version(&self, state: &mut State<NoSource>, answer: &mut Answer) {
+    fn judge_version(&self, state: &mut State<EarlierIds>, answer: &mut Answer) {
         let (Some(model), Some(version)) = (&self.model, &self.version) else { return };
         let Ok(row) = state.version(model, version);
         match row {
@@ -119,7 +137,7 @@ impl Gate {
     }
 
     /// Any registered version of the digest will do: one digest may bear several names.
-    fn judge_digest(&self, digest: Hash, state: &mut State<NoSource>, answer: &mut Answer) {
+    fn judge_digest(&self, digest: Hash, state: &mut State<EarlierIds>, answer: &mut Answer) {
         let mut bearers: Vec<(Name, Name, VersionRow)> = state
             .rows()
             .filter_map(|(key, row)| match (key, row) {
@@ -152,7 +170,7 @@ impl Gate {
         model: &Name,
         version: &Name,
         row: &VersionRow,
-        state: &mut State<NoSource>,
+        state: &mut State<EarlierIds>,
         answer: &mut Answer,
     ) {
         let env = &self.env;
@@ -203,7 +221,8 @@ impl Gate {
                 "judged": {
                     "origin": report.origin, "ledger_id": report.ledger_id, "size": report.size,
                     "root": report.root, "verdict": report.verdict, "anchored": report.anchored,
-                    "last_recorded_at": report.last_recorded_at, "age_ms": age_ms,
+                    "held": report.held, "unheld": report.unheld,
+                    "last_recorded_at": report.last_recorded_at, "age_ms": age_ms, "kept": report.kept,
                 },
             }));
         }
@@ -246,21 +265,22 @@ fn judge_log(report: &Report, has_trust: bool, answer: &mut Answer) {
         Verdict::CannotTell => {
             answer.closed("cannot_tell", format!("the ledger cannot be read to its end: {}", codes()));
         }
-        Verdict::Sound { .. } | Verdict::Violation
-            if has_trust && !matches!(report.anchored, Anchored::TrustRoot { .. }) =>
-        {
-            answer.closed(
-                "not_anchored",
-                "the ledger is sound, and not anchored in the trust root that you gave",
-            );
+        Verdict::Sound { .. } | Verdict::Violation => {
+            let is_asked = |shortfall: &&Shortfall| has_trust || **shortfall != Shortfall::NoTrustRoot;
+            for shortfall in report.not_anchored.iter().filter(is_asked) {
+                let why = shortfall_words(shortfall);
+                answer.closed(
+                    "not_anchored",
+                    format!("the ledger is not anchored in the trust root that you gave: {why}"),
+                );
+            }
         }
-        Verdict::Sound { .. } | Verdict::Violation => {}
     }
 }
 
 /// A violation about the very entries by which the digest serves keeps the gate closed until administrators accept
 /// it.
-fn judge_entries(report: &Report, state: &mut State<NoSource>, answer: &mut Answer) {
+fn judge_entries(report: &Report, state: &mut State<EarlierIds>, answer: &mut Answer) {
     let Some((model, serving, _)) = &answer.serves else { return };
     let Ok(version) = state.version(model, &serving.version);
     let registered = version.map(|row| row.entry);

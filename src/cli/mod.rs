@@ -29,6 +29,7 @@ pub mod index;
 pub mod infra;
 pub mod init;
 pub mod input;
+pub mod kept;
 pub mod key;
 pub mod log;
 pub mod note;
@@ -51,6 +52,7 @@ pub mod verify;
 pub mod verify_source;
 pub mod view;
 pub mod withdraw;
+pub mod witness;
 
 /// The program's version, and that of the format it writes.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 2)");
@@ -115,6 +117,8 @@ enum Command {
     VerifyProof(prove::VerifyProof),
     #[command(subcommand)]
     Pack(pack::Pack),
+    #[command(subcommand)]
+    Witness(witness::Witness),
     #[command(subcommand)]
     Index(index::Index),
     #[command(subcommand)]
@@ -215,6 +219,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Prove(command) => command.run(context),
         Command::VerifyProof(command) => command.run(context),
         Command::Pack(command) => command.run(context),
+        Command::Witness(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
     }

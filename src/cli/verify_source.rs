@@ -8,21 +8,20 @@ use crate::cli::input::is_stdin;
 use crate::cli::verify::unverified;
 use crate::export::pack_check::{PackError, looks_like_a_pack, open_pack, verify_pack};
 use crate::store::files::FileSource;
-use crate::verifier::report::Report;
-use crate::verifier::verify::{Elsewhere, Options, Progress, verify_dir, verify_elsewhere};
+use crate::verifier::verify::{Elsewhere, Judged, Options, Progress, judge_dir, verify_elsewhere};
 
 /// Verifies whatever `path` names.
 ///
 /// # Errors
 /// It is nothing that can be verified, or cannot be read.
-pub fn judge(path: &Path, options: &Options<'_>, progress: &Progress<'_>) -> Result<Report, Failure> {
+pub fn judge(path: &Path, options: &Options<'_>, progress: &Progress<'_>) -> Result<Judged, Failure> {
     if is_stdin(path) {
         judge_stream(options, progress)
     } else if looks_like_a_pack(path) {
         let pack = open_pack(path).map_err(unreadable)?;
         verify_pack(&pack, options, progress).map_err(unreadable)
     } else {
-        verify_dir(path, options, progress).map_err(unverified)
+        judge_dir(path, options, progress).map_err(unverified)
     }
 }
 
@@ -40,7 +39,10 @@ pub fn unreadable(error: PackError) -> Failure {
 
 /// Frames on stdin, kept in a file of the system's temporary directory while they are verified. Nothing says what of
 /// them was published, and no attachment comes with them.
-fn judge_stream(options: &Options<'_>, progress: &Progress<'_>) -> Result<Report, Failure> {
+fn judge_stream(options: &Options<'_>, progress: &Progress<'_>) -> Result<Judged, Failure> {
+    if options.keep {
+        return Err(Failure::usage("a stream is verified from its start: --state needs a directory"));
+    }
     let elsewhere = std::env::temp_dir();
     let failed = |error: io::Error| Failure::io("keep stdin in", &elsewhere, &error);
     let dir = tempfile::tempdir().map_err(failed)?;

@@ -12,13 +12,15 @@ use rayon::prelude::*;
 use crate::hash::Hash;
 use crate::log::reader::LOG_DIR;
 use crate::merkle::tile::{EntryBundle, TILE_WIDTH, Tile};
+use crate::store::attachments::ATTACHMENTS_DIR;
+use crate::store::cosigned::{COSIGNED_DIR, COSIGNED_LISTED_MAX};
 use crate::store::head::{Head, HeadState};
+use crate::verifier::cosigned::CosignedFile;
 use crate::verifier::finding::Finding;
-use crate::verifier::report::Report;
-use crate::verifier::verify::{Elsewhere, Options, Progress, VerifyError, verify_elsewhere};
+use crate::verifier::verify::{Elsewhere, Judged, Options, Progress, VerifyError, verify_elsewhere};
 
 use super::bundle::{HashedBundle, split_entries};
-use super::pack_dir::{ATTACHMENTS_DIR, CHECKPOINT, Contents, Found, PackDir, TILES_DIR};
+use super::pack_dir::{CHECKPOINT, Contents, Found, PackDir, TILES_DIR};
 use super::pack_source::{DEFECTS_MAX, Defect, PackSource, bundle_of, missing_run};
 use super::tile_stream::{TileStream, tile_bytes};
 
@@ -72,7 +74,7 @@ pub fn verify_pack(
     pack: &PackSource,
     options: &Options<'_>,
     progress: &Progress<'_>,
-) -> Result<Report, PackError> {
+) -> Result<Judged, PackError> {
     let path = pack.dir().path();
     let failed = |source| PackError::Io { path: path.to_owned(), source };
     let links = links_among_attachments(pack.dir()).map_err(failed)?;
@@ -84,6 +86,8 @@ pub fn verify_pack(
     findings.extend(check_tiles(pack).map_err(failed)?);
     let head = Head::new(pack.size(), pack.note().to_vec());
     let head = Some(HeadState::Published { head, other_slot_bad: false });
+    let cosigned = read_cosigned(pack.dir()).map_err(failed)?;
+    let options = &Options { cosigned: &cosigned, ..*options };
     let log = Elsewhere { source: pack, head, attachments, findings };
     Ok(verify_elsewhere(log, options, progress)?)
 }
@@ -98,6 +102,25 @@ fn pack_batches(Defect { path, reason }: Defect) -> Finding {
 
 fn pack_files(Defect { path, reason }: Defect) -> Finding {
     Finding::PackFiles { path, reason }
+}
+
+/// The notes in `cosigned/`, those of the largest sizes; the same that are read of a ledger.
+fn read_cosigned(dir: &PackDir) -> io::Result<Vec<CosignedFile>> {
+    let mut sizes: Vec<u64> = Vec::new();
+    dir.walk(COSIGNED_DIR, &mut |path, kind| {
+        let name = path.strip_prefix(COSIGNED_DIR).and_then(|rest| rest.strip_prefix('/'));
+        let size = name.and_then(|name| name.parse().ok().filter(|size: &u64| size.to_string() == name));
+        sizes.extend(size.filter(|_| kind == Found::File));
+        Ok(())
+    })?;
+    sizes.sort_unstable();
+    sizes.drain(..sizes.len().saturating_sub(COSIGNED_LISTED_MAX));
+    let read = |size: u64| {
+        let note = dir.read_note(&format!("{COSIGNED_DIR}/{size}"))?;
+        // What is too long to be a note is none.
+        Ok(CosignedFile::parse(size, &note.bytes().unwrap_or_default()))
+    };
+    sizes.into_iter().map(read).collect()
 }
 
 fn links_among_attachments(dir: &PackDir) -> io::Result<Vec<Defect>> {

@@ -30,10 +30,6 @@ pub const POLICY: &str = "tlog-policy";
 pub const BATCHES_DIR: &str = "batches";
 /// The directory of tiles and of entry bundles.
 pub const TILES_DIR: &str = "tile";
-/// The directory of what witnesses cosigned.
-pub const COSIGNED_DIR: &str = "cosigned";
-/// The directory of attachments.
-pub const ATTACHMENTS_DIR: &str = "attachments";
 /// What a file is called while it is being written.
 pub const UNFINISHED: &str = ".new";
 

@@ -19,8 +19,9 @@ use crate::log::trust_root::TrustRoot;
 use crate::merkle::tree::{Frontier, leaf_hash};
 use crate::note::checkpoint::CheckpointNote;
 use crate::signing::key_file::Readers;
-use crate::store::attachments::{AttachmentError, Attachments};
+use crate::store::attachments::{ATTACHMENTS_DIR, AttachmentError, Attachments};
 use crate::store::batch_log::Position;
+use crate::store::cosigned::COSIGNED_DIR;
 use crate::store::disk::{Disk as _, RealDisk, parent_of};
 use crate::store::files::FileSource;
 use crate::store::head::{HeadError, HeadFile};
@@ -29,7 +30,7 @@ use crate::verifier::report::{Report, Verdict};
 use crate::verifier::verify::{Options, Progress};
 
 use super::pack_check::{PackError, verify_pack};
-use super::pack_dir::{ATTACHMENTS_DIR, COSIGNED_DIR, Contents, Found};
+use super::pack_dir::{Contents, Found};
 use super::pack_source::PackSource;
 
 /// Why nothing was restored.
@@ -93,7 +94,7 @@ pub fn import(
     progress: &Progress<'_>,
 ) -> Result<Imported, ImportError> {
     check_target(ledger)?;
-    let report = verify_pack(pack, options, progress)?;
+    let report = verify_pack(pack, options, progress)?.report;
     if report.verdict != (Verdict::Sound { anchored: true }) {
         return Ok(Imported { report, attachments: 0 });
     }

@@ -23,17 +23,17 @@ use crate::log::reader::{LOG_DIR, LogReader, ReadError};
 use crate::log::trust_root::{ReadTrustRootError, TrustRoot, TrustRootError};
 use crate::merkle::tile::{EntryBundle, TILE_WIDTH, Tile, full_tiles, partial_width};
 use crate::note::checkpoint::CheckpointNote;
-use crate::store::attachments::Attachments;
+use crate::store::attachments::{ATTACHMENTS_DIR, Attachments};
 use crate::store::batch_log::Position;
-use crate::store::disk::parent_of;
+use crate::store::cosigned::{COSIGNED_DIR, Cosigned, CosignedError};
+use crate::store::disk::{RealDisk, parent_of};
 use crate::store::files::FileSource;
 use crate::store::frame::FRAME_NOTE_BYTES_MAX;
 use crate::store::scan::{ScanError, Scanner};
 
 use super::bundle::{BundleGroup, HashedBundle, NoteBundle, OpenBundle, push_note};
 use super::pack_dir::{
-    ATTACHMENTS_DIR, BATCHES_DIR, CHECKPOINT, COSIGNED_DIR, FILES, FILES_BYTES_MAX, POLICY, README,
-    TILES_DIR, TRUST, UNFINISHED,
+    BATCHES_DIR, CHECKPOINT, FILES, FILES_BYTES_MAX, POLICY, README, TILES_DIR, TRUST, UNFINISHED,
 };
 use super::tile_stream::{TileStream, tile_bytes};
 
@@ -54,6 +54,9 @@ pub enum ExportError {
     /// Entry 0 gives no trust root.
     #[error("entry 0 gives no trust root: {0}")]
     Trust(#[from] TrustRootError),
+    /// What witnesses cosigned could not be read.
+    #[error(transparent)]
+    Cosigned(#[from] CosignedError),
     /// A file of the pack could not be read or written.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io {
@@ -146,7 +149,7 @@ pub fn export(
     check_target(pack, &reader, &trust)?;
     let out = Out::new(pack);
     out.put(TRUST, &trust_file)?;
-    out.put(POLICY, tlog_policy(&trust).as_bytes())?;
+    out.put(POLICY, trust.to_tlog_policy().as_bytes())?;
     out.put(README, readme(&trust).as_bytes())?;
     let log = write_log(ledger, &reader, &out, progress)?;
     let cosigned = copy_cosigned(ledger, reader.size(), &out)?;
@@ -398,37 +401,22 @@ fn trust_file(ledger: &Path, reader: &LogReader) -> Result<Vec<u8>, ExportError>
     }
 }
 
-/// The trust root as a C2SP tlog-policy.
-fn tlog_policy(trust: &TrustRoot) -> String {
-    let latest = trust.latest_log_key().filter(|latest| *latest != trust.log_key());
-    let keys = std::iter::once(trust.log_key()).chain(latest);
-    keys.fold(String::new(), |lines, key| lines + &format!("log {key}\n")) + "quorum none\n"
-}
-
-/// Copies what witnesses cosigned, up to the published size. Gives the paths in the pack.
+/// Copies what witnesses cosigned, up to the published size; what is no file of a note's length stays. Gives the paths
+/// in the pack.
 fn copy_cosigned(ledger: &Path, size: u64, out: &Out<'_>) -> Result<BTreeSet<String>, ExportError> {
-    let dir = ledger.join(COSIGNED_DIR);
-    let failed = |source| ExportError::Io { operation: "read", path: dir.clone(), source };
+    let cosigned = Cosigned::of(&RealDisk, ledger);
     let mut copied = BTreeSet::new();
-    let items = match fs::read_dir(&dir) {
-        Ok(items) => items,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(copied),
-        Err(error) => return Err(failed(error)),
-    };
-    for item in items {
-        let name = item.map_err(failed)?.file_name();
-        let Some(name) = name.to_str().filter(|name| is_decimal_up_to(name, size)) else { continue };
-        if let Some(note) = read_small(&dir.join(name), FRAME_NOTE_BYTES_MAX).map_err(failed)? {
-            let path = format!("{COSIGNED_DIR}/{name}");
-            out.put(&path, &note)?;
-            copied.insert(path);
-        }
+    for of_size in cosigned.sizes()?.into_iter().filter(|of_size| *of_size <= size) {
+        let note = match cosigned.read(of_size) {
+            Ok(Some(note)) => note,
+            Ok(None) | Err(CosignedError::TooLong { .. } | CosignedError::NotAFile { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let path = format!("{COSIGNED_DIR}/{of_size}");
+        out.put(&path, &note)?;
+        copied.insert(path);
     }
     Ok(copied)
-}
-
-fn is_decimal_up_to(name: &str, size: u64) -> bool {
-    name.parse().is_ok_and(|number: u64| number <= size && number.to_string() == name)
 }
 
 /// Copies the attachments that published entries cite, and that no later entry redacts. What somebody drafted and
@@ -657,7 +645,8 @@ check with `--checkpoint`: that is what shows a history rewritten with the log's
 
 ## With its verifier in Python
 
-The sources of Rollbook hold a second verifier in plain Python, which shares no code with the first:
+The sources of Rollbook hold a second verifier, in Python, which shares no code with the first (what it needs,
+`tests/independent/README.md` says):
 
     python3 tests/independent/verify.py THIS_DIRECTORY --trust YOUR_TRUST_ROOT
 

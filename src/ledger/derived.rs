@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 
@@ -217,7 +216,7 @@ impl Derived {
             (*id.as_bytes(), Use { entry: seen.entry, last_day: day_of(seen.expires_at) })
         }))?;
         for (key, row) in changes.iter().flat_map(|changes| &changes.rows) {
-            self.pending.insert(row_key(key), row.as_ref().map(encode_row));
+            self.pending.insert(row_key(key), row.as_ref().map(Row::to_bytes));
         }
         self.reach = reach;
         Ok(())
@@ -572,7 +571,7 @@ impl RowSource for Derived {
             None => self.rows()?.get(&stored)?,
         };
         let Some(bytes) = bytes else { return Ok(None) };
-        let row = decode_row(key, &bytes).map_err(|error| damaged(format!("{key:?}: {error}")))?;
+        let row = Row::from_bytes(key, &bytes).map_err(|error| damaged(format!("{key:?}: {error}")))?;
         self.check(key, &row)?;
         Ok(Some(row))
     }
@@ -598,34 +597,4 @@ fn row_key(key: &RowKey) -> Vec<u8> {
 /// Days since the epoch.
 fn day_of(time: Timestamp) -> u32 {
     u32::try_from(time.as_millis() / DAY_MS).expect("the year 9999 is some 2.9 million days away")
-}
-
-fn encode_row(row: &Row) -> Vec<u8> {
-    match row {
-        Row::Charter(row) => codec::encode(&**row),
-        Row::Holder(row) => codec::encode(&**row),
-        Row::Model(row) => codec::encode(&**row),
-        Row::Version(row) => codec::encode(&**row),
-        Row::Slot(row) => codec::encode(&**row),
-        Row::Served(row) => codec::encode(&**row),
-        Row::Change(row) => codec::encode(&**row),
-        Row::Evaluations(row) => codec::encode(&**row),
-        Row::Incident(row) => codec::encode(&**row),
-        Row::Owed(row) => codec::encode(&**row),
-    }
-}
-
-fn decode_row(key: &RowKey, bytes: &[u8]) -> Result<Row, codec::CodecError> {
-    Ok(match key {
-        RowKey::Charter => Row::Charter(Arc::new(codec::decode(bytes)?)),
-        RowKey::Holder(_) => Row::Holder(Arc::new(codec::decode(bytes)?)),
-        RowKey::Model(_) => Row::Model(Arc::new(codec::decode(bytes)?)),
-        RowKey::Version(..) => Row::Version(Arc::new(codec::decode(bytes)?)),
-        RowKey::Slot(..) => Row::Slot(Arc::new(codec::decode(bytes)?)),
-        RowKey::Served(..) => Row::Served(Arc::new(codec::decode(bytes)?)),
-        RowKey::Change(_) => Row::Change(Arc::new(codec::decode(bytes)?)),
-        RowKey::Evaluations(..) => Row::Evaluations(Arc::new(codec::decode(bytes)?)),
-        RowKey::Incident(_) => Row::Incident(Arc::new(codec::decode(bytes)?)),
-        RowKey::Owed => Row::Owed(Arc::new(codec::decode(bytes)?)),
-    })
 }

@@ -55,6 +55,15 @@ pub struct AttachmentRegister {
 }
 
 impl AttachmentRegister {
+    /// The register that [`Self::cited`] and [`Self::redacted`] of another one gave.
+    #[must_use]
+    pub fn restore(
+        cited: impl IntoIterator<Item = (Hash, Citation)>,
+        redacted: impl IntoIterator<Item = (Hash, Redaction)>,
+    ) -> Self {
+        Self { cited: cited.into_iter().collect(), redacted: redacted.into_iter().collect() }
+    }
+
     /// Takes the event of the entry `index`, which is lawful. Entries come in order.
     pub fn take(&mut self, index: u64, event: &Event) -> Vec<Oddity> {
         let mut odd = Vec::new();

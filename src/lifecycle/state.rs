@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bincode::{Decode, Encode};
 
+use crate::codec::{self, CodecError};
 use crate::event::authority::{Policy, Role, Scope};
 use crate::event::body::Kind;
 use crate::event::header::EventId;
@@ -393,6 +394,44 @@ pub struct OwedRatification {
     pub lapsed: bool,
 }
 
+impl Row {
+    /// The row as bytes, in the canonical encoding. They are read with the key that they stand under.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Charter(row) => codec::encode(&**row),
+            Self::Holder(row) => codec::encode(&**row),
+            Self::Model(row) => codec::encode(&**row),
+            Self::Version(row) => codec::encode(&**row),
+            Self::Slot(row) => codec::encode(&**row),
+            Self::Served(row) => codec::encode(&**row),
+            Self::Change(row) => codec::encode(&**row),
+            Self::Evaluations(row) => codec::encode(&**row),
+            Self::Incident(row) => codec::encode(&**row),
+            Self::Owed(row) => codec::encode(&**row),
+        }
+    }
+
+    /// Reads a row from the bytes that stand under `key`.
+    ///
+    /// # Errors
+    /// [`CodecError`] where they are not a row of that kind.
+    pub fn from_bytes(key: &RowKey, bytes: &[u8]) -> Result<Self, CodecError> {
+        Ok(match key {
+            RowKey::Charter => Self::Charter(Arc::new(codec::decode(bytes)?)),
+            RowKey::Holder(_) => Self::Holder(Arc::new(codec::decode(bytes)?)),
+            RowKey::Model(_) => Self::Model(Arc::new(codec::decode(bytes)?)),
+            RowKey::Version(..) => Self::Version(Arc::new(codec::decode(bytes)?)),
+            RowKey::Slot(..) => Self::Slot(Arc::new(codec::decode(bytes)?)),
+            RowKey::Served(..) => Self::Served(Arc::new(codec::decode(bytes)?)),
+            RowKey::Change(_) => Self::Change(Arc::new(codec::decode(bytes)?)),
+            RowKey::Evaluations(..) => Self::Evaluations(Arc::new(codec::decode(bytes)?)),
+            RowKey::Incident(_) => Self::Incident(Arc::new(codec::decode(bytes)?)),
+            RowKey::Owed => Self::Owed(Arc::new(codec::decode(bytes)?)),
+        })
+    }
+}
+
 impl Charter {
     /// The log's keys, oldest first; the last one is in force.
     #[must_use]
@@ -539,12 +578,7 @@ impl<S> State<S> {
     /// Takes over what an accepted event changes.
     pub fn commit(&mut self, changes: Changes, now: Timestamp) {
         for (key, row) in changes.rows {
-            match &row {
-                Some(Row::Charter(charter)) => self.set_charter(Arc::clone(charter)),
-                Some(Row::Owed(owed)) => self.owed = Some(Arc::clone(owed)),
-                _ => {}
-            }
-            self.rows.insert(key, row);
+            self.put(key, row);
         }
         let (id, seen) = changes.seen;
         self.seen.insert(id, seen);
@@ -569,6 +603,27 @@ impl<S> State<S> {
         if self.seen.len() > max {
             self.seen.clear();
         }
+    }
+
+    /// Takes in rows that came from elsewhere, as they are.
+    pub fn restore(&mut self, rows: impl IntoIterator<Item = (RowKey, Row)>) {
+        for (key, row) in rows {
+            self.put(key, Some(row));
+        }
+    }
+
+    fn put(&mut self, key: RowKey, row: Option<Row>) {
+        match &row {
+            Some(Row::Charter(charter)) => self.set_charter(Arc::clone(charter)),
+            Some(Row::Owed(owed)) => self.owed = Some(Arc::clone(owed)),
+            _ => {}
+        }
+        self.rows.insert(key, row);
+    }
+
+    /// The event ids in memory that could still come again at `now`, unordered.
+    pub fn event_ids(&self, now: Timestamp) -> impl Iterator<Item = (&EventId, &SeenEvent)> {
+        self.seen.iter().filter(move |(_, seen)| seen.expires_at >= now)
     }
 
     /// Every row in memory that exists, unordered. A state without a source holds all there are.

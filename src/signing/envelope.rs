@@ -6,6 +6,8 @@
 //! signatures: admission calls [`Envelope::verify_signatures_strict`], an audit batches
 //! [`AuditItem`](crate::signing::verify::AuditItem)s over [`Envelope::signing_bytes`].
 
+use std::io::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bincode::de::Decoder;
@@ -36,8 +38,15 @@ const JSON_BYTES_MAX: usize = 256 * 1024;
 /// DSSE's pre-authentication encoding: the bytes that are signed.
 #[must_use]
 pub fn pae(payload_type: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), body.len());
-    [head.as_bytes(), body].concat()
+    let mut bytes = Vec::with_capacity(payload_type.len() + body.len() + 32);
+    put_pae(&mut bytes, payload_type, body);
+    bytes
+}
+
+fn put_pae(bytes: &mut Vec<u8>, payload_type: &str, body: &[u8]) {
+    write!(bytes, "DSSEv1 {} {payload_type} {} ", payload_type.len(), body.len())
+        .expect("writing to memory cannot fail");
+    bytes.extend_from_slice(body);
 }
 
 /// The bytes that each author of `event` signs.
@@ -207,6 +216,11 @@ impl Envelope {
     #[must_use]
     pub fn signing_bytes(&self) -> Vec<u8> {
         signing_bytes(&self.event)
+    }
+
+    /// Adds these to `bytes`: for many envelopes, one after another.
+    pub fn put_signing_bytes(&self, bytes: &mut Vec<u8>) {
+        put_pae(bytes, PAYLOAD_TYPE, &self.event);
     }
 
     /// Verifies every signature strictly, under keys that meet the conditions for being granted.

@@ -27,6 +27,25 @@ const LOOKED_AT_ONCE: usize = 4_096;
 pub(super) struct Register(AttachmentRegister);
 
 impl Register {
+    /// The register of the entries before, as [`Self::cited`] and [`Self::redacted`] gave it.
+    pub(super) fn restore(cited: &[(Hash, Citation)], redacted: &[(Hash, Redaction)]) -> Self {
+        Self(AttachmentRegister::restore(cited.iter().copied(), redacted.iter().copied()))
+    }
+
+    /// What is to be there, by entry.
+    pub(super) fn cited(&self) -> Vec<(Hash, Citation)> {
+        let mut cited: Vec<_> = self.0.cited().map(|(digest, at)| (*digest, *at)).collect();
+        cited.sort_unstable_by_key(|(digest, at)| (at.entry, *digest));
+        cited
+    }
+
+    /// What is to be gone, by the entry that cites it.
+    pub(super) fn redacted(&self) -> Vec<(Hash, Redaction)> {
+        let mut redacted: Vec<_> = self.0.redacted().map(|(digest, by)| (*digest, *by)).collect();
+        redacted.sort_unstable_by_key(|(digest, by)| (by.cited_by, *digest));
+        redacted
+    }
+
     /// Takes a lawful entry; entries come in order.
     pub(super) fn take(&mut self, index: u64, event: &Event, findings: &mut Findings) {
         for oddity in self.0.take(index, event) {
@@ -48,16 +67,13 @@ pub(super) fn check(
     findings: &mut Findings,
 ) -> Result<AttachmentCounts, VerifyError> {
     let store = Attachments::of_ledger(ledger);
-    let mut cited: Vec<(Hash, Citation)> = register.0.cited().map(|(digest, at)| (*digest, *at)).collect();
-    cited.sort_unstable_by_key(|(digest, at)| (at.entry, *digest));
+    let cited = register.cited();
     for some in cited.chunks(LOOKED_AT_ONCE) {
         let mut found = look_at(some, |(digest, at)| check_cited(&store, *digest, *at))?;
         found.retain(|finding| judged_to_the_end || !matches!(finding, Finding::AttachmentMissing { .. }));
         findings.extend(found);
     }
-    let mut redacted: Vec<(Hash, Redaction)> =
-        register.0.redacted().map(|(digest, by)| (*digest, *by)).collect();
-    redacted.sort_unstable_by_key(|(digest, by)| (by.cited_by, *digest));
+    let redacted = register.redacted();
     for some in redacted.chunks(LOOKED_AT_ONCE) {
         let found = look_at(some, |(digest, by)| check_redacted(&store, *digest, *by).map(Some))?;
         findings.extend(found);

@@ -10,13 +10,14 @@ use std::convert::Infallible;
 use crate::event::body::{Body, Event};
 use crate::event::incident::Ratification;
 use crate::event::text::Name;
-use crate::lifecycle::state::{NoSource, State};
+use crate::lifecycle::state::State;
 use crate::log::entry::Entry;
 use crate::signing::public_key::PublicKey;
-use crate::store::batch_log::{BatchSource, StoreError};
+use crate::store::batch_log::{BatchSource, Position, StoreError};
 
 use super::finding::{Finding, Findings};
 use super::frames::{Frames, Step};
+use super::kept::EarlierIds;
 
 /// A key, and the entry from which on its signatures are not to be trusted.
 #[derive(Debug, Clone, Copy)]
@@ -28,18 +29,20 @@ pub(super) struct CompromisedKey {
     pub(super) revoked_by: u64,
 }
 
-/// Walks over the entries below `until` once more, and finds what compromised keys signed and what rests on it.
-/// `state` is the one that the whole log came to.
+/// Walks over the entries from `from` on and below `until` once more, and finds what compromised keys signed and what
+/// rests on it. `state` is the one that the whole log came to; `doubtful` are the entries that such keys signed, those
+/// before `from` already among them.
 pub(super) fn find_compromised(
     source: &dyn BatchSource,
-    until: u64,
+    (from, until): (Position, u64),
     keys: &[CompromisedKey],
-    state: &mut State<NoSource>,
+    state: &mut State<EarlierIds>,
+    doubtful: &mut BTreeSet<u64>,
     findings: &mut Findings,
 ) -> Result<(), StoreError> {
     let Some(first) = keys.iter().map(|key| key.since).min() else { return Ok(()) };
-    let mut walk = Walk { keys, state, findings, doubtful: BTreeSet::new() };
-    let mut frames = Frames::new(source, until)?;
+    let mut walk = Walk { keys, state, findings, doubtful };
+    let mut frames = Frames::from(source, from, until)?;
     while let Some(step) = frames.next()? {
         let Step::Frame(frame) = step else { continue };
         let frame = frame.view();
@@ -58,10 +61,10 @@ pub(super) fn find_compromised(
 
 struct Walk<'a> {
     keys: &'a [CompromisedKey],
-    state: &'a mut State<NoSource>,
+    state: &'a mut State<EarlierIds>,
     findings: &'a mut Findings,
     /// Entries that a compromised key signed.
-    doubtful: BTreeSet<u64>,
+    doubtful: &'a mut BTreeSet<u64>,
 }
 
 impl Walk<'_> {

@@ -15,19 +15,17 @@ use crate::log::entry::Entry;
 use crate::note::checkpoint::{Checkpoint, CheckpointNote, Origin};
 use crate::note::vkey::VerifierKey;
 use crate::signing::envelope::Envelope;
-use crate::signing::public_key::PublicKey;
-use crate::signing::verify::{AuditItem, CheckedKey, KeyDefect, audit_batch};
+use crate::signing::public_key::{PublicKey, SignatureBytes};
+use crate::signing::verify::{AuditItem, BadSignature, CheckedKey, KeyDefect, audit_batch};
 use crate::store::frame::Frame;
 use crate::time::Timestamp;
 
 use super::finding::Finding;
 use super::log_keys::{Candidates, NoteSignatures};
 
-/// Signatures that one thread checks at a time: the size from which a batch equation gains nothing
-/// more.
-const SIGNATURES_AT_ONCE: usize = 1024;
-/// Entries that one thread decodes at a time, at least.
-const ENTRIES_AT_ONCE: usize = 64;
+/// Entries that one thread decodes at a time, and then checks the signatures of: enough for a batch equation, few enough
+/// for every core to have some.
+const ENTRIES_AT_ONCE: usize = 1024;
 /// How many keys are remembered as checked. A log that uses more pays for checking some again.
 const KEYS_MAX: usize = 65_536;
 
@@ -145,26 +143,25 @@ pub(super) fn decode_founding(bytes: &[u8]) -> (Hash, Option<(String, PublicKey)
 }
 
 fn decode_entries(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<DecodedEntry> {
-    let decoded: Vec<(DecodedEntry, Vec<SignatureCheck>)> = places
-        .par_iter()
-        .with_min_len(ENTRIES_AT_ONCE)
-        .map(|(index, bytes)| decode_entry(*index, bytes, checks))
-        .collect();
-    let mut entries = Vec::with_capacity(decoded.len());
-    let mut waiting = Vec::with_capacity(decoded.len());
-    for (entry_position, (entry, signatures)) in decoded.into_iter().enumerate() {
-        waiting.extend(signatures.into_iter().map(|check| (entry_position, check)));
-        entries.push(entry);
+    places.par_chunks(ENTRIES_AT_ONCE).flat_map_iter(|some| decode_some(some, checks)).collect()
+}
+
+fn decode_some(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<DecodedEntry> {
+    let mut waiting = Waiting::with_capacity(places.len());
+    let mut entries = Vec::with_capacity(places.len());
+    for (index, bytes) in places {
+        entries.push(decode_entry(*index, bytes, checks, &mut waiting));
+        waiting.close_entry();
     }
-    for (waiting_position, reason) in bad_signatures(&waiting) {
-        let (entry_position, check) = &waiting[waiting_position];
-        let (index, _) = places[*entry_position];
-        let entry = &mut entries[*entry_position];
+    for BadSignature { position, defect } in audit_batch(&waiting.items) {
+        let (entry_position, key) = waiting.of[position];
+        let (index, _) = places[entry_position];
+        let entry = &mut entries[entry_position];
         // A signature that fails fails strictly too: said once.
         entry.findings.retain(
-            |finding| !matches!(finding, Finding::SignatureNotStrict { key, .. } if *key == check.key),
+            |finding| !matches!(finding, Finding::SignatureNotStrict { key: other, .. } if *other == key),
         );
-        entry.findings.push(Finding::SignatureAuthor { index, key: check.key, reason });
+        entry.findings.push(Finding::SignatureAuthor { index, key, reason: defect.to_string() });
         entry.not_authentic();
     }
     entries
@@ -179,30 +176,39 @@ impl DecodedEntry {
     }
 }
 
-/// A signature that waits for its batch.
-struct SignatureCheck {
-    key: PublicKey,
-    item: AuditItem,
+/// Signatures that wait for their batch.
+struct Waiting {
+    items: Vec<AuditItem>,
+    /// Of each the place of its entry, and its key.
+    of: Vec<(usize, PublicKey)>,
+    entries: usize,
+    /// The bytes that the present entry's authors signed.
+    message: Vec<u8>,
 }
 
-/// The signatures that fail, by their place, in order.
-fn bad_signatures(waiting: &[(usize, SignatureCheck)]) -> Vec<(usize, String)> {
-    let check_chunk = |(chunk_position, chunk): (usize, &[(usize, SignatureCheck)])| {
-        let items: Vec<AuditItem> = chunk.iter().map(|(_, check)| check.item.clone()).collect();
-        let first = chunk_position * SIGNATURES_AT_ONCE;
-        audit_batch(&items)
-            .into_iter()
-            .map(|bad| (first + bad.position, bad.defect.to_string()))
-            .collect::<Vec<_>>()
-    };
-    waiting.par_chunks(SIGNATURES_AT_ONCE).enumerate().flat_map_iter(check_chunk).collect()
+impl Waiting {
+    fn with_capacity(entries: usize) -> Self {
+        let (items, of) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
+        Self { items, of, entries: 0, message: Vec::new() }
+    }
+
+    fn push(&mut self, key: &CheckedKey, signature: &SignatureBytes) {
+        self.items.push(AuditItem::new(key, &self.message, signature));
+        self.of.push((self.entries, *key.public_key()));
+    }
+
+    /// What comes next is of the next entry.
+    const fn close_entry(&mut self) {
+        self.entries += 1;
+    }
 }
 
 fn decode_entry(
     index: u64,
     bytes: &[u8],
     checks: SignatureChecks<'_>,
-) -> (DecodedEntry, Vec<SignatureCheck>) {
+    waiting: &mut Waiting,
+) -> DecodedEntry {
     let mut decoded = DecodedEntry {
         leaf_hash: Entry::leaf_hash(bytes),
         place: None,
@@ -219,7 +225,7 @@ fn decode_entry(
                 error => Finding::EntryNotCanonical { index, reason: error.to_string() },
             });
             decoded.unread = Some(Unread::Unknown);
-            return (decoded, Vec::new());
+            return decoded;
         }
     };
     let Entry { previous, recorded_at, state_root, envelope, .. } = &entry;
@@ -234,8 +240,8 @@ fn decode_entry(
             decoded.unread = Some(Unread::Unknown);
         }
     }
-    let signatures = decode_signatures(index, envelope, checks, &mut decoded);
-    (decoded, signatures)
+    decode_signatures(index, envelope, checks, &mut decoded, waiting);
+    decoded
 }
 
 fn decode_signatures(
@@ -243,9 +249,11 @@ fn decode_signatures(
     envelope: &Envelope,
     checks: SignatureChecks<'_>,
     decoded: &mut DecodedEntry,
-) -> Vec<SignatureCheck> {
-    let message = envelope.signing_bytes();
-    let mut waiting = Vec::with_capacity(envelope.signatures().len());
+    waiting: &mut Waiting,
+) {
+    waiting.message.clear();
+    envelope.put_signing_bytes(&mut waiting.message);
+    decoded.signers.reserve_exact(envelope.signatures().len());
     for author in envelope.signatures() {
         let key = author.key;
         decoded.signers.push(key);
@@ -255,15 +263,13 @@ fn decode_signatures(
                 decoded.not_authentic();
             }
             Ok(checked) => {
-                if checks.strict && checked.verify_strict(&message, &author.signature).is_err() {
+                if checks.strict && checked.verify_strict(&waiting.message, &author.signature).is_err() {
                     decoded.findings.push(Finding::SignatureNotStrict { index, key });
                 }
-                let item = AuditItem::new(&checked, &message, &author.signature);
-                waiting.push(SignatureCheck { key, item });
+                waiting.push(&checked, &author.signature);
             }
         }
     }
-    waiting
 }
 
 /// An event that cannot be read: by nobody, or only by a later program.

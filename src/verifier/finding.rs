@@ -283,6 +283,10 @@ findings! {
     /// Signed by a key that was compromised then, over another content than the log's.
     #[error("earlier checkpoint {name}: at size {size} the log now gives another root, and the checkpoint is signed by a log key that was compromised since size {since}, as entry {rotation} says: either it or the log is forged, and nothing here tells which")]
     AnchorContested { name: String, size: u64, since: u64, rotation: u64 } = "anchor.contested", Unclear;
+    /// A file in `cosigned/` that says nothing. Anybody who can write there may have put it there, so it decides
+    /// nothing either.
+    #[error("{name} is no cosigned note of this log, and does not count: {reason}")]
+    CosignedUnfit { name: String, reason: String } = "cosigned.unfit", Remark;
     /// Entries are gone that were published.
     #[error("earlier checkpoint {name}: the log has {size} entries, and {published} were published: entries are gone")]
     LogShorterThanCheckpoint { name: String, published: u64, size: u64 } = "log.shorter_than_checkpoint", Tampered;
@@ -414,6 +418,16 @@ impl Findings {
         for finding in findings {
             self.add(finding);
         }
+    }
+
+    /// How many there are of each code.
+    pub(super) const fn counts(&self) -> &BTreeMap<Cow<'static, str>, u64> {
+        &self.counts
+    }
+
+    /// Whether a violation of an entry below `size` was accepted.
+    pub(super) fn accepts_below(&self, size: u64) -> bool {
+        self.acceptances.keys().any(|(entry, _)| *entry < size)
     }
 
     /// Takes in that entry `by` accepts a violation of `entry`.

@@ -49,9 +49,12 @@ pub(super) struct Frames<'s> {
 }
 
 impl<'s> Frames<'s> {
-    /// All frames of `source` whose first index lies below `until`.
-    pub(super) fn new(source: &'s dyn BatchSource, until: u64) -> Result<Self, StoreError> {
-        let scanner = scanner(source, Position::START, until)?;
+    /// The frames of `source` from `from` on, where one belongs, whose first index lies below `until`.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchFile`] where `from` lies in a file that is not there; else the world failed.
+    pub(super) fn from(source: &'s dyn BatchSource, from: Position, until: u64) -> Result<Self, StoreError> {
+        let scanner = scanner(source, from, until)?;
         Ok(Self {
             source,
             scanner,
@@ -65,6 +68,11 @@ impl<'s> Frames<'s> {
     /// The index of the entry that belongs next: at the end, the log's size as far as it was read.
     pub(super) const fn next_index(&self) -> u64 {
         self.scanner.position().index
+    }
+
+    /// Where the next frame belongs.
+    pub(super) const fn position(&self) -> Position {
+        self.scanner.position()
     }
 
     /// Whether a sound frame stands where this walk ended.

@@ -51,12 +51,18 @@ impl Candidates {
         }
     }
 
+    /// Takes in a key that the log came to.
+    pub(super) fn know(&mut self, key: PublicKey) {
+        if let Some(origin) = &self.origin {
+            self.add(VerifierKey::new_ed25519(origin.as_str(), key).ok());
+        }
+    }
+
     /// Takes in the keys that rotations among `entries` name.
     pub(super) fn learn(&mut self, entries: &[DecodedEntry]) {
-        let Some(origin) = self.origin.clone() else { return };
         for entry in entries {
             if let Some(Body::LogKeyRotated(rotation)) = entry.event.as_ref().map(|event| &event.body) {
-                self.add(VerifierKey::new_ed25519(origin.as_str(), rotation.new_key).ok());
+                self.know(rotation.new_key);
             }
         }
     }
@@ -178,6 +184,27 @@ impl KeyHistory {
         Self { reigns: first.into_iter().collect() }
     }
 
+    /// The key that came first, then `rotations`: from which tree size on, the key, and why.
+    pub(super) fn restore(
+        first: Option<&VerifierKey>,
+        rotations: &[(u64, PublicKey, RotationCause)],
+    ) -> Self {
+        let mut history = Self::new(first);
+        for (from_size, key, cause) in rotations {
+            history.begin(*from_size, *key, cause.clone());
+        }
+        history
+    }
+
+    /// The rotations, as [`Self::restore`] takes them.
+    pub(super) fn rotations(&self) -> Vec<(u64, PublicKey, RotationCause)> {
+        let rotations = self
+            .reigns
+            .iter()
+            .filter_map(|reign| Some((reign.from_size, reign.key.public_key(), reign.cause.clone()?)));
+        rotations.collect()
+    }
+
     /// The key in force after all that was read.
     pub(super) fn in_force(&self) -> Option<PublicKey> {
         self.reigns.last().map(|reign| reign.key.public_key())
@@ -185,9 +212,13 @@ impl KeyHistory {
 
     /// A rotation took effect.
     pub(super) fn rotate(&mut self, entry: u64, rotation: &LogKeyRotated) {
+        self.begin(entry + 1, rotation.new_key, rotation.cause.clone());
+    }
+
+    fn begin(&mut self, from_size: u64, key: PublicKey, cause: RotationCause) {
         let Some(last) = self.reigns.last() else { return };
-        if let Ok(key) = VerifierKey::new_ed25519(last.key.name(), rotation.new_key) {
-            self.reigns.push(Reign { from_size: entry + 1, key, cause: Some(rotation.cause.clone()) });
+        if let Ok(key) = VerifierKey::new_ed25519(last.key.name(), key) {
+            self.reigns.push(Reign { from_size, key, cause: Some(cause) });
         }
     }
 

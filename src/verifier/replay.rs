@@ -3,6 +3,7 @@
 //! Behind entries that could not be read, what rests on them is not guessed: no previous hash for
 //! the first entry, no roots, no rules. That is said once, by [`Finding::LogUnread`].
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use crate::event::authority::LogKeyRotated;
@@ -10,7 +11,7 @@ use crate::event::body::Body;
 use crate::event::incident::Ratification;
 use crate::hash::Hash;
 use crate::lifecycle::rules::{Submission, replay};
-use crate::lifecycle::state::{NoSource, Row, RowKey, State};
+use crate::lifecycle::state::{Row, RowKey, State};
 use crate::merkle::tree::Frontier;
 use crate::time::Timestamp;
 
@@ -19,6 +20,7 @@ use super::attachments::Register;
 use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
+use super::kept::{EarlierIds, KeptState};
 use super::log_keys::KeyHistory;
 
 /// What the walk over the entries carries along.
@@ -54,18 +56,22 @@ pub(super) struct Counts {
 /// What is left when all entries were gone through.
 pub(super) struct Replayed {
     pub(super) findings: Findings,
+    /// How many findings of each code the entries themselves gave.
+    pub(super) finding_counts: BTreeMap<String, u64>,
+    /// The tree; none behind a gap.
+    pub(super) tree: Option<Frontier>,
+    /// The last entry's leaf hash; none behind a gap.
+    pub(super) previous: Option<Hash>,
     pub(super) anchors: Vec<Anchor>,
     pub(super) log_keys: KeyHistory,
     pub(super) note_at_head: Option<Vec<u8>>,
     pub(super) newest_note: Option<Vec<u8>>,
-    /// The tree's root; none behind a gap.
-    pub(super) root: Option<Hash>,
     pub(super) recorded_at: Option<Timestamp>,
     pub(super) rules_judged_up_to: u64,
     pub(super) counts: Counts,
     pub(super) attachments: Option<Register>,
     /// What the rules' state came to.
-    pub(super) state: State<NoSource>,
+    pub(super) state: State<EarlierIds>,
     pub(super) compromised: Vec<CompromisedKey>,
 }
 
@@ -78,7 +84,7 @@ struct WrongRoots {
 
 /// The rules' state, and how far they could be judged.
 struct Rules {
-    state: State<NoSource>,
+    state: State<EarlierIds>,
     /// Entries below this index were judged.
     judged_up_to: u64,
     stopped: bool,
@@ -106,7 +112,7 @@ impl Replay {
             recorded_at: None,
             wrong_roots: None,
             rules: Rules {
-                state: State::default(),
+                state: State::over(EarlierIds::default()),
                 judged_up_to: 0,
                 stopped: false,
                 compromised: Vec::new(),
@@ -115,6 +121,36 @@ impl Replay {
             newest_note: None,
             attachments: None,
         };
+        replay.compare_anchors();
+        replay
+    }
+
+    /// A replay that goes on behind what `kept` stands for. `anchors` below its size have reached their roots already, if
+    /// they can.
+    pub(super) fn resume(
+        kept: &KeptState,
+        anchors: Vec<Anchor>,
+        log_keys: KeyHistory,
+        head_size: Option<u64>,
+        findings: Findings,
+    ) -> Self {
+        let mut replay = Self::new(anchors, log_keys, head_size, findings);
+        let head = &kept.head;
+        replay.note_at_head = (head_size == Some(head.size)).then(|| head.note.clone());
+        replay.newest_note = Some(head.note.clone());
+        replay.tree = Some(kept.tree.clone());
+        (replay.previous, replay.recorded_at) = (Some(head.previous), Some(head.recorded_at));
+        replay.counts = Counts { entries: head.size, batches: head.batches, signatures: head.signatures };
+        let compromised = |&(key, since, revoked_by): &_| CompromisedKey { key, since, revoked_by };
+        let mut state = State::over(EarlierIds::new(kept.ids.clone()));
+        state.restore(kept.rows.iter().cloned());
+        replay.rules = Rules {
+            state,
+            judged_up_to: head.size,
+            stopped: false,
+            compromised: head.compromised.iter().map(compromised).collect(),
+        };
+        replay.attachments = Some(Register::restore(&kept.cited, &kept.redacted));
         replay.compare_anchors();
         replay
     }
@@ -163,14 +199,18 @@ impl Replay {
     /// Ends the replay.
     pub(super) fn finish(mut self) -> Replayed {
         self.end_run_of_wrong_roots();
+        let finding_counts =
+            self.findings.counts().iter().map(|(code, count)| (code.to_string(), *count)).collect();
         self.findings.extend(self.rules.unreported());
         Replayed {
             findings: self.findings,
+            finding_counts,
+            tree: self.tree,
+            previous: self.previous,
             anchors: self.anchors,
             log_keys: self.log_keys,
             note_at_head: self.note_at_head,
             newest_note: self.newest_note,
-            root: self.tree.as_ref().map(Frontier::root),
             recorded_at: self.recorded_at,
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
@@ -273,7 +313,7 @@ impl Replay {
     fn compare_anchors(&mut self) {
         let Some(tree) = &self.tree else { return };
         for anchor in self.anchors.iter_mut().filter(|anchor| anchor.is_due(tree.size())) {
-            anchor.reach(tree.root());
+            anchor.reach(tree.root(), self.recorded_at);
         }
     }
 }

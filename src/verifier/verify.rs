@@ -1,36 +1,44 @@
 //! Verifying a log from its bytes: the order of things, and nothing that is checked itself.
 //!
-//! 1. `head` was read first: what lies beyond it is not published. (Where somebody holds a
+//! 1. `cosigned/`, then `head` were read first: what lies beyond it is not published. (Where somebody holds a
 //!    checkpoint beyond it, that much was published all the same.)
 //! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
 //!    signatures checked on all cores, those of the group before are replayed in order.
 //! 3. Trust root, `head` and earlier checkpoints are held against what was read; then, in a directory, the
 //!    attachments' bytes.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::hash::Hash;
-use crate::lifecycle::state::{NoSource, State};
+use crate::lifecycle::state::State;
 use crate::log::trust_root::TrustRoot;
+use crate::merkle::tree::Frontier;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin};
 use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
 use crate::store::attachments::AttachmentError;
-use crate::store::batch_log::{BatchSource, StoreError};
+use crate::store::batch_log::{BatchSource, Position, StoreError};
+use crate::store::cosigned::CosignedError;
 use crate::store::files::FileSource;
 use crate::store::frame::Frame;
 use crate::store::head::{Head, HeadError, HeadState, read_head};
 
-use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head, check_latest_log_key};
+use super::anchor::{
+    Anchor, Published, ReadLog, Source, anchors, check_founding, check_head, check_latest_log_key,
+};
 use super::attachments;
 use super::compromise::find_compromised;
+use super::cosigned::{CosignedFile, read_cosigned};
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
 use super::finding::{Ended, Finding, Findings};
 use super::frames::{Frames, Step};
+use super::held::{MaxAge, weigh};
+use super::kept::{EarlierIds, Head as KeptHead, KeptState};
 use super::log_keys::{Candidates, KeyHistory};
 use super::replay::{Replay, Replayed};
-use super::report::{Anchored, AttachmentCounts, Report, Verdict};
+use super::report::{Anchored, AttachmentCounts, KeptUse, Report, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
 /// thousand signatures, and little memory, of which two groups take their share.
@@ -52,6 +60,30 @@ pub struct Options<'a> {
     pub threads: Option<usize>,
     /// Whether the bytes beside the log are left alone: [`verify`] never looks at them.
     pub skip_attachments: bool,
+    /// What an earlier verification under the same trust root came to: only what came since is checked.
+    pub kept: Option<&'a KeptState>,
+    /// Whether to give what the next verification can go on from, where this one finds the log sound and rooted.
+    pub keep: bool,
+    /// What stands in `cosigned/`; [`verify_dir`] reads it from the directory.
+    pub cosigned: &'a [CosignedFile],
+    /// How many entries need not be held yet, by a checkpoint that was kept or a quorum of witnesses.
+    pub max_unheld: Option<u64>,
+    /// How old may be what is held.
+    pub max_age: Option<MaxAge>,
+}
+
+/// What a verification came to.
+#[derive(Debug)]
+pub struct Judged {
+    /// The verdict and all it rests on.
+    pub report: Report,
+    /// The release state that the entries came to: what serves where, by the rules, for whoever decides by it. It means
+    /// nothing where the report says that the log was tampered with, or cannot be read to its end.
+    pub state: State<EarlierIds>,
+    /// What the next verification can go on from; none where nobody asked, or the log isn't sound and rooted.
+    pub kept: Option<KeptState>,
+    /// Whether an entry that was read speaks of what was kept of those before, and that does not say enough.
+    pub(super) looks_back: bool,
 }
 
 /// Called now and then, with entries done and entries in all (0 where that isn't known).
@@ -76,6 +108,11 @@ impl EarlierCheckpoint {
             Ok(note) => Ok(Self { name, note }),
             Err(error) => Err(EarlierCheckpointError { name, error }),
         }
+    }
+
+    /// The checkpoint of what was kept.
+    pub(super) fn of_kept(kept: &KeptState) -> Self {
+        Self { name: "the kept state".to_owned(), note: kept.checkpoint.clone() }
     }
 
     /// What it is called, such as its file's name.
@@ -117,6 +154,9 @@ pub enum VerifyError {
     /// An attachment could not be read.
     #[error(transparent)]
     Attachment(#[from] AttachmentError),
+    /// `cosigned/` could not be listed.
+    #[error(transparent)]
+    Cosigned(#[from] CosignedError),
     /// No threads could be started.
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
@@ -127,19 +167,14 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`]; whatever is wrong with the ledger is in the report.
 pub fn verify_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) -> Result<Report, VerifyError> {
-    Ok(judge_dir(dir, options, progress)?.0)
+    Ok(judge_dir(dir, options, progress)?.report)
 }
 
-/// As [`verify_dir`], with the release state that the entries came to: what serves where, by the rules, for whoever
-/// decides by it. It means nothing where the report says that the log was tampered with, or cannot be read to its end.
+/// As [`verify_dir`], with what else it came to.
 ///
 /// # Errors
 /// As [`verify_dir`].
-pub fn judge_dir(
-    dir: &Path,
-    options: &Options<'_>,
-    progress: &Progress<'_>,
-) -> Result<(Report, State<NoSource>), VerifyError> {
+pub fn judge_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) -> Result<Judged, VerifyError> {
     let log_dir = dir.join("log");
     // A directory that may not be looked into is not one where nothing stands.
     let may_be_there = log_dir
@@ -149,15 +184,17 @@ pub fn judge_dir(
         return Err(VerifyError::NotALedger { path: dir.to_owned() });
     }
     let attachments = Some(dir).filter(|_| !options.skip_attachments);
+    let cosigned = read_cosigned(dir)?;
+    let options = &Options { cosigned: &cosigned, ..*options };
     let mut published = read_published(dir)?;
     for _ in 1..PASSES_MAX {
         let size = published.until();
         let source = FileSource::new(&log_dir);
-        let (report, state) = verify_published(&source, published, attachments, options, progress)?;
+        let judged = verify_published(&source, published, attachments, options, progress)?;
         published = read_published(dir)?;
         // A ledger that goes on meanwhile removes bytes by entries that were not read.
-        if !report.finding_counts.contains_key("attachment.missing") || published.until() == size {
-            return Ok((report, state));
+        if !judged.report.finding_counts.contains_key("attachment.missing") || published.until() == size {
+            return Ok(judged);
         }
     }
     verify_published(&FileSource::new(&log_dir), published, attachments, options, progress)
@@ -181,7 +218,20 @@ pub fn verify(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Report, VerifyError> {
-    Ok(verify_published(source, Published::Head(head), None, options, progress)?.0)
+    Ok(judge(source, head, options, progress)?.report)
+}
+
+/// As [`verify`], with what else it came to.
+///
+/// # Errors
+/// As [`verify`].
+pub fn judge(
+    source: &dyn BatchSource,
+    head: HeadState,
+    options: &Options<'_>,
+    progress: &Progress<'_>,
+) -> Result<Judged, VerifyError> {
+    verify_published(source, Published::Head(head), None, options, progress)
 }
 
 /// A log that does not stand in a ledger's directory.
@@ -196,7 +246,7 @@ pub struct Elsewhere<'a> {
     pub findings: Vec<Finding>,
 }
 
-/// As [`verify`], for a log that stands elsewhere, with what was found wrong around it.
+/// As [`judge`], for a log that stands elsewhere, with what was found wrong around it.
 ///
 /// # Errors
 /// [`VerifyError`]; whatever is wrong with the log is in the report.
@@ -204,11 +254,19 @@ pub fn verify_elsewhere(
     log: Elsewhere<'_>,
     options: &Options<'_>,
     progress: &Progress<'_>,
-) -> Result<Report, VerifyError> {
+) -> Result<Judged, VerifyError> {
     let Elsewhere { source, head, attachments, findings: around } = log;
     let published = head.map_or(Published::Unsaid, Published::Head);
-    let verification = Verification { source, published, attachments, around, options, progress };
-    Ok(pool(options)?.install(|| verification.run())?.0)
+    run(&Verification {
+        source,
+        published,
+        attachments,
+        around,
+        options,
+        progress,
+        kept: None,
+        earlier: None,
+    })
 }
 
 fn verify_published(
@@ -217,34 +275,61 @@ fn verify_published(
     attachments: Option<&Path>,
     options: &Options<'_>,
     progress: &Progress<'_>,
-) -> Result<(Report, State<NoSource>), VerifyError> {
+) -> Result<Judged, VerifyError> {
     let around = Vec::new();
-    let verification = Verification { source, published, attachments, around, options, progress };
-    pool(options)?.install(|| verification.run())
+    run(&Verification {
+        source,
+        published,
+        attachments,
+        around,
+        options,
+        progress,
+        kept: None,
+        earlier: None,
+    })
 }
 
-/// The threads that check.
-fn pool(options: &Options<'_>) -> Result<rayon::ThreadPool, VerifyError> {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0));
-    builder.build().map_err(|error| VerifyError::Threads(io::Error::other(error)))
+/// Runs a verification from the log's start, or from what was kept.
+fn run(whole: &Verification<'_>) -> Result<Judged, VerifyError> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(whole.options.threads.unwrap_or(0))
+        .build()
+        .map_err(|error| VerifyError::Threads(io::Error::other(error)))?;
+    pool.install(|| match whole.options.kept {
+        None => whole.run(),
+        Some(kept) => whole.go_on_from(kept),
+    })
 }
 
 /// A verification that is to be run.
-struct Verification<'a> {
-    source: &'a dyn BatchSource,
-    published: Published,
+#[derive(Clone)]
+pub(super) struct Verification<'a> {
+    pub(super) source: &'a dyn BatchSource,
+    pub(super) published: Published,
     /// The ledger's directory, where its attachments are looked at.
-    attachments: Option<&'a Path>,
+    pub(super) attachments: Option<&'a Path>,
     /// What was found wrong around the log.
-    around: Vec<Finding>,
-    options: &'a Options<'a>,
-    progress: &'a Progress<'a>,
+    pub(super) around: Vec<Finding>,
+    pub(super) options: &'a Options<'a>,
+    pub(super) progress: &'a Progress<'a>,
+    /// What it goes on from.
+    pub(super) kept: Option<&'a KeptState>,
+    /// The checkpoint of what was kept: held against the log, whether it goes on from there or from its start.
+    pub(super) earlier: Option<EarlierCheckpoint>,
 }
 
 /// What entry 0 says.
 struct Founding {
     ledger_id: Hash,
     created: Option<(String, PublicKey)>,
+}
+
+impl Founding {
+    /// What was read of it before, and fitted the trust root.
+    fn of(kept: &KeptState) -> Self {
+        let KeptHead { origin, ledger_id, log_key, .. } = &kept.head;
+        Self { ledger_id: *ledger_id, created: Some((origin.clone(), *log_key)) }
+    }
 }
 
 /// Frames that are decoded together, and what was found between and behind them.
@@ -258,27 +343,26 @@ struct Group {
 }
 
 impl Verification<'_> {
-    fn run(&self) -> Result<(Report, State<NoSource>), VerifyError> {
-        let until = self.until();
-        let mut frames = Frames::new(self.source, until)?;
-        let mut group = next_group(&mut frames)?;
-        let founding = group.as_ref().and_then(founding);
-        let expected = self.expected(founding.as_ref());
-
+    pub(super) fn run(&self) -> Result<Judged, VerifyError> {
         let mut findings = Findings::default();
         findings.extend(self.around.iter().cloned());
+        let anchors = anchors(self.options, self.earlier.as_ref(), &mut findings);
+        let until = self.until(&anchors);
+        let start = self.kept.map_or(Position::START, KeptState::position);
+        let mut frames = Frames::from(self.source, start, until)?;
+        let mut group = next_group(&mut frames)?;
+        let founding = match self.kept {
+            Some(kept) => Some(Founding::of(kept)),
+            None => group.as_ref().and_then(founding),
+        };
+        let expected = self.expected(founding.as_ref());
+
         self.check_founding(founding.as_ref(), &expected, &mut findings);
-        let anchors = self.options.checkpoints.iter().map(Anchor::new).collect();
-        let log_keys = KeyHistory::new(expected.log_key.as_ref());
-        let head_size = self.published.head().map(Head::size);
-        let mut replay = Replay::new(anchors, log_keys, head_size, findings);
-        if self.attachments.is_some() {
-            replay = replay.with_attachments();
-        }
+        let mut candidates = Candidates::new(&expected);
+        let mut replay = self.replay(anchors, &expected, &mut candidates, findings)?;
 
         let keys = KeyCache::default();
         let checks = SignatureChecks { keys: &keys, strict: self.options.strict };
-        let mut candidates = Candidates::new(&expected);
         let mut decoded: Option<(Vec<DecodedBatch>, Vec<Step>)> = None;
         let mut has_gap = false;
         while group.is_some() || decoded.is_some() {
@@ -305,11 +389,36 @@ impl Verification<'_> {
         let size = frames.next_index();
         let goes_on = self.goes_on(&frames)?;
         let mut replayed = replay.finish();
+        let mut doubtful: BTreeSet<u64> =
+            self.kept.into_iter().flat_map(|kept| kept.head.doubtful.iter().copied()).collect();
         let Replayed { compromised, state, findings, .. } = &mut replayed;
-        find_compromised(self.source, until, compromised, state, findings)?;
+        find_compromised(self.source, (start, until), compromised, state, &mut doubtful, findings)?;
         let attachments = self.check_attachments(size, &mut replayed)?;
-        let end = End { size, has_gap, goes_on, attachments };
-        Ok(self.report(replayed, &expected, founding.as_ref(), end))
+        let end = End { size, position: frames.position(), has_gap, goes_on, attachments, doubtful };
+        Ok(self.judged(replayed, &expected, founding.as_ref(), &end))
+    }
+
+    /// The replay, from the beginning or from what was kept.
+    fn replay(
+        &self,
+        mut anchors: Vec<Anchor>,
+        expected: &Expected,
+        candidates: &mut Candidates,
+        findings: Findings,
+    ) -> Result<Replay, VerifyError> {
+        let head_size = self.published.head().map(Head::size);
+        let first_key = expected.log_key.as_ref();
+        let Some(kept) = self.kept else {
+            let replay = Replay::new(anchors, KeyHistory::new(first_key), head_size, findings);
+            let registers = self.attachments.is_some() || self.options.keep;
+            return Ok(if registers { replay.with_attachments() } else { replay });
+        };
+        self.reach_below(kept, &mut anchors)?;
+        let rotations = &kept.head.rotations;
+        for (_, key, _) in rotations {
+            candidates.know(*key);
+        }
+        Ok(Replay::resume(kept, anchors, KeyHistory::restore(first_key, rotations), head_size, findings))
     }
 
     /// Holds the bytes in `attachments/` against what lawful entries cite and redact.
@@ -318,17 +427,14 @@ impl Verification<'_> {
         size: u64,
         replayed: &mut Replayed,
     ) -> Result<Option<AttachmentCounts>, VerifyError> {
-        let (Some(dir), Some(register)) = (self.attachments, replayed.attachments.take()) else {
-            return Ok(None);
-        };
+        let (Some(dir), Some(register)) = (self.attachments, &replayed.attachments) else { return Ok(None) };
         let judged_to_the_end = replayed.rules_judged_up_to == size;
-        attachments::check(dir, &register, judged_to_the_end, &mut replayed.findings).map(Some)
+        attachments::check(dir, register, judged_to_the_end, &mut replayed.findings).map(Some)
     }
 
     /// What is published, and what earlier checkpoints prove to have been.
-    fn until(&self) -> u64 {
-        let checkpoints = self.options.checkpoints.iter();
-        let kept = checkpoints.map(|given| given.note().checkpoint().size()).max().unwrap_or(0);
+    fn until(&self, anchors: &[Anchor]) -> u64 {
+        let kept = anchors.iter().map(Anchor::size).max().unwrap_or(0);
         self.published.until().max(kept)
     }
 
@@ -363,19 +469,67 @@ impl Verification<'_> {
         }
     }
 
-    fn report(
+    fn judged(
         &self,
         mut replayed: Replayed,
         expected: &Expected,
         founding: Option<&Founding>,
-        end: End,
-    ) -> (Report, State<NoSource>) {
-        let End { size, has_gap, goes_on, attachments } = end;
+        end: &End,
+    ) -> Judged {
+        let looks_back = self.looks_back(&replayed);
+        self.check_outside(&mut replayed, expected, end);
+        let Ended { findings, counts: finding_counts, violation_beyond } =
+            std::mem::take(&mut replayed.findings).end();
+        let anchored = self.anchored(&replayed);
+        let holding = weigh(self.options, &replayed.anchors, anchored, end.size);
+        let trust = self.options.trust;
+        let rooted =
+            founding.zip(trust).is_some_and(|(founding, trust)| founding.ledger_id == trust.ledger_id());
+        let reports = |source| {
+            let anchors = replayed.anchors.iter().filter(move |anchor| anchor.source() == source);
+            anchors.map(|anchor| anchor.report.clone()).collect()
+        };
+        let report = Report {
+            verdict: Verdict::of(&findings, violation_beyond, holding.shortfalls.is_empty()),
+            anchored,
+            kept: self.kept.map(KeptUse::of),
+            rooted,
+            quorum: trust.and_then(|trust| trust.witnesses().quorum().cloned()),
+            held: holding.held,
+            unheld: holding.unheld,
+            age: holding.age,
+            not_anchored: holding.shortfalls,
+            origin: expected.origin.as_ref().map(ToString::to_string),
+            ledger_id: founding.map(|founding| founding.ledger_id),
+            log_key: expected.log_key.as_ref().map(ToString::to_string),
+            log_key_rotations: replayed.log_keys.report(),
+            size: end.size,
+            root: replayed.tree.as_ref().map(Frontier::root),
+            checkpoint: replayed.newest_note.as_ref().map(|note| String::from_utf8_lossy(note).into_owned()),
+            last_recorded_at: replayed.recorded_at,
+            entries: replayed.counts.entries,
+            batches: replayed.counts.batches,
+            signatures: replayed.counts.signatures,
+            strict: self.options.strict,
+            rules_judged_up_to: replayed.rules_judged_up_to,
+            attachments: end.attachments,
+            checkpoints: reports(Source::Given),
+            cosigned: reports(Source::Cosigned),
+            findings,
+            violation_beyond,
+            finding_counts,
+        };
+        let kept = self.keep(&replayed, &report, expected, end);
+        Judged { report, state: replayed.state, kept, looks_back }
+    }
+
+    /// Holds `head`, earlier checkpoints and the trust root against what was read.
+    fn check_outside(&self, replayed: &mut Replayed, expected: &Expected, end: &End) {
         let log = ReadLog {
-            size,
-            has_gap,
+            size: end.size,
+            has_gap: end.has_gap,
             note_at_head: replayed.note_at_head.as_deref(),
-            goes_on,
+            goes_on: end.goes_on,
             log_keys: &replayed.log_keys,
         };
         check_head(&self.published, &log, &mut replayed.findings);
@@ -386,52 +540,34 @@ impl Verification<'_> {
         if let Some(trust) = self.options.trust {
             check_latest_log_key(trust, &log, &mut replayed.findings);
         }
-        if size == 0 && !has_gap {
+        if end.size == 0 && !end.has_gap {
             replayed.findings.add(Finding::LogEmpty {});
         }
-        let Ended { findings, counts: finding_counts, violation_beyond } = replayed.findings.end();
+    }
+
+    fn anchored(&self, replayed: &Replayed) -> Anchored {
         let covered = replayed.anchors.iter().filter_map(Anchor::covers).max();
-        let anchored = self.options.trust.map_or(Anchored::No, |trust| {
+        self.options.trust.map_or(Anchored::No, |trust| {
             let ledger_id = trust.ledger_id();
             match replayed.log_keys.unrooted(covered, trust.latest_log_key()) {
                 None => Anchored::TrustRoot { ledger_id },
                 Some((entry, log_key)) => Anchored::UpTo { ledger_id, entry, log_key },
             }
-        });
-        let report = Report {
-            verdict: Verdict::of(&findings, violation_beyond, anchored),
-            anchored,
-            origin: expected.origin.as_ref().map(ToString::to_string),
-            ledger_id: founding.map(|founding| founding.ledger_id),
-            log_key: expected.log_key.as_ref().map(ToString::to_string),
-            log_key_rotations: replayed.log_keys.report(),
-            size,
-            root: replayed.root,
-            checkpoint: replayed.newest_note.map(|note| String::from_utf8_lossy(&note).into_owned()),
-            last_recorded_at: replayed.recorded_at,
-            entries: replayed.counts.entries,
-            batches: replayed.counts.batches,
-            signatures: replayed.counts.signatures,
-            strict: self.options.strict,
-            rules_judged_up_to: replayed.rules_judged_up_to,
-            attachments,
-            checkpoints: replayed.anchors.into_iter().map(|anchor| anchor.report).collect(),
-            findings,
-            violation_beyond,
-            finding_counts,
-        };
-        (report, replayed.state)
+        })
     }
 }
 
 /// How a walk over the log ended.
-#[derive(Clone, Copy)]
-struct End {
-    size: u64,
+pub(super) struct End {
+    pub(super) size: u64,
+    /// Where the next frame belongs.
+    pub(super) position: Position,
     has_gap: bool,
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
     attachments: Option<AttachmentCounts>,
+    /// Entries that compromised keys signed.
+    pub(super) doubtful: BTreeSet<u64>,
 }
 
 /// The next group of frames; none at the log's end.

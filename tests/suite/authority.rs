@@ -24,11 +24,11 @@ pub(crate) const FINDS: &[&str] = &[
 ];
 
 /// A history, and what a verifier finds in it: code and entry, and whether it was accepted.
-struct Case {
-    says: &'static str,
+pub(crate) struct Case {
+    pub(crate) says: &'static str,
     finds: &'static [(&'static str, u64, Option<u64>)],
     exit: u8,
-    history: fn(&mut Forge),
+    pub(crate) history: fn(&mut Forge),
 }
 
 fn compromised(person: &Person, since: u64) -> KeyRevoked {
@@ -42,7 +42,7 @@ fn registrar_robbed(forge: &mut Forge) {
     forge.add(&[&ada()], compromised(&rea(), 6));
 }
 
-const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     Case {
         says: "what a compromised key signed is a violation, what others built on it is told",
         finds: &[

@@ -88,7 +88,7 @@ fn exported(ledger: &Path, pack: &Path) -> Exported {
 fn judged(pack: &Path, forge: &Forge) -> Report {
     let trust = forge.trust();
     let options = Options { trust: Some(&trust), ..quick() };
-    verify_pack(&open_pack(pack).unwrap(), &options, &|_, _| {}).unwrap()
+    verify_pack(&open_pack(pack).unwrap(), &options, &|_, _| {}).unwrap().report
 }
 
 /// What is done to a file, and how.
@@ -794,7 +794,15 @@ fn desk_with_attachments() -> Desk {
 #[test]
 fn a_ledger_comes_back_from_its_pack_and_goes_on() {
     let desk = desk_with_attachments();
+    let note = desk.done("checkpoint");
+    let size = desk.done_json("checkpoint")["size"].as_u64().unwrap();
+    desk.write(&format!("ledger/cosigned/{size}"), &note);
+    desk.write("ledger/cosigned/later", &note);
+    desk.write(&format!("ledger/cosigned/{}", size + 1), &note);
     let told = desk.done_json("pack export pack");
+    let cosigned = |name: &str| names_of(&desk.path(&format!("{name}/cosigned")));
+    assert_eq!(cosigned("pack"), [size.to_string()]);
+    std::fs::remove_file(desk.path(&format!("ledger/cosigned/{}", size + 1))).unwrap();
     assert_eq!((told["attachments"].as_u64(), told["removed"].as_u64()), (Some(2), Some(0)));
     let cited: Vec<String> =
         names_of(&desk.path("pack")).into_iter().filter(|name| name.starts_with("attachments/")).collect();
@@ -807,6 +815,7 @@ fn a_ledger_comes_back_from_its_pack_and_goes_on() {
         assert_eq!(judged[fact], of_ledger[fact], "{fact}");
     }
     assert!(desk.done("pack import pack restored --trust trust.toml").contains("restored: restored"));
+    assert_eq!(cosigned("restored"), [size.to_string()]);
     let log = |name: &str| files_of(&desk.path(&format!("{name}/log")));
     assert_eq!(log("restored"), log("ledger"));
     assert_eq!(desk.read("restored/trust.toml"), desk.read("ledger/trust.toml"));
@@ -827,6 +836,27 @@ fn a_ledger_comes_back_from_its_pack_and_goes_on() {
     desk.refused("pack export pack", 2, &["older copy", "name a new directory"]);
     let again = desk.run("pack import pack restored --trust trust.toml");
     assert_eq!(again.code, Some(2), "{again:?}");
+}
+
+#[test]
+fn what_was_kept_of_a_pack_is_gone_on_from() {
+    let desk = Desk::with_releases();
+    desk.copy("ledger/trust.toml", "trust.toml");
+    let judge = |line: &str| {
+        desk.done("pack export pack");
+        desk.done_json(line)
+    };
+    let line = "verify pack --trust trust.toml --state kept";
+    assert_eq!(judge(line)["entries"].as_u64(), Some(6));
+    desk.done("--key dora.key note 1 on");
+    let again = judge(line);
+    assert_eq!((&again["verdict"], again["size"].as_u64()), (&"sound".into(), Some(7)));
+    assert_eq!(again["kept"]["resumed_from"]["size"].as_u64(), Some(6), "{again}");
+    // The same file goes for the ledger, whose frames are the same; a stream has no beginning to go on from.
+    desk.done("--key dora.key note 1 on");
+    let of_ledger = desk.done_json("verify ledger --trust trust.toml --state kept");
+    assert_eq!(of_ledger["kept"]["resumed_from"]["size"].as_u64(), Some(7), "{of_ledger}");
+    desk.refused("verify - --trust trust.toml --state kept", 2, &["--state needs a directory"]);
 }
 
 #[test]

@@ -777,7 +777,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Every row, in the order of docs/lifecycle.md.
-fn rows() -> impl Iterator<Item = &'static Row> {
+pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
     ROWS.iter().chain(crate::rule_rows_of_evidence::ROWS)
 }
 

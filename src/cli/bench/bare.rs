@@ -11,10 +11,7 @@ use crate::cli::failure::Failure;
 use crate::hash::Hash;
 use crate::signing::envelope::Envelope;
 use crate::signing::public_key::SignatureBytes;
-use crate::signing::verify::{AuditItem, CheckedKey, audit_batch};
-
-/// How many signatures one thread checks in one batch equation, as the verifier does.
-const BATCH_SIGNATURES: usize = 1024;
+use crate::signing::verify::{AuditItem, BATCH_SIGNATURES, CheckedKey, audit_batch};
 
 /// A file to which bytes are appended durably.
 #[derive(Debug)]

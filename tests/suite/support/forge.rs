@@ -229,6 +229,11 @@ impl Forge {
         &self.notes.last().unwrap().1
     }
 
+    /// Each batch's tree size and checkpoint note.
+    pub fn notes(&self) -> &[(u64, Vec<u8>)] {
+        &self.notes
+    }
+
     /// The log in memory.
     pub fn log(&self) -> MemoryLog {
         log_of(&self.frames)
