@@ -34,9 +34,11 @@ pub mod key;
 pub mod log;
 pub mod note;
 pub mod observed;
+pub mod pack;
 pub mod policy;
 pub mod progress;
 pub mod promote;
+pub mod prove;
 pub mod ratify;
 pub mod record;
 pub mod register;
@@ -47,6 +49,7 @@ pub mod rotate;
 pub mod show;
 pub mod status;
 pub mod verify;
+pub mod verify_source;
 pub mod view;
 pub mod withdraw;
 pub mod witness;
@@ -109,6 +112,11 @@ enum Command {
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
     Gate(gate::Gate),
+    #[command(subcommand)]
+    Prove(prove::Prove),
+    VerifyProof(prove::VerifyProof),
+    #[command(subcommand)]
+    Pack(pack::Pack),
     #[command(subcommand)]
     Witness(witness::Witness),
     #[command(subcommand)]
@@ -208,6 +216,9 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Gate(command) => command.run(context),
+        Command::Prove(command) => command.run(context),
+        Command::VerifyProof(command) => command.run(context),
+        Command::Pack(command) => command.run(context),
         Command::Witness(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),

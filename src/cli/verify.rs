@@ -9,13 +9,14 @@ use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::kept;
 use crate::cli::progress;
+use crate::cli::verify_source::judge;
 use crate::log::trust_root::TrustRoot;
 use crate::time::parse_span_ms;
 use crate::verifier::held::MaxAge;
 use crate::verifier::report::render;
-use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, judge_dir};
+use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 
-/// Replay a ledger and say whether it can be believed.
+/// Replay a ledger, or an evidence pack of one, and say whether it can be believed.
 ///
 /// The trust root comes from you, by another channel; it is never taken from the ledger that is
 /// judged. Keep the newest checkpoint after each audit (`rollbook checkpoint`), and hand it in at
@@ -39,7 +40,8 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, judge_dir
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {
-    /// The ledger's directory; unless given, the one named by --ledger
+    /// The ledger's directory, an evidence pack's, or - for a log file on stdin; unless given, the
+    /// directory named by --ledger
     #[arg(value_name = "LEDGER")]
     pub dir: Option<PathBuf>,
     /// The trust root that you hold
@@ -95,7 +97,7 @@ impl Verify {
             ..Options::default()
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
-        let judged = judge_dir(dir, &options, &progress::follow(&bar)).map_err(unverified)?;
+        let judged = judge(dir, &options, &progress::follow(&bar))?;
         let report = &judged.report;
         bar.finish_and_clear();
         if context.json() {
@@ -133,7 +135,11 @@ pub fn unverified(error: VerifyError) -> Failure {
     }
 }
 
-fn read_checkpoint(path: &PathBuf) -> Result<EarlierCheckpoint, Failure> {
+/// Reads a checkpoint that somebody kept.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read_checkpoint(path: &PathBuf) -> Result<EarlierCheckpoint, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::input(path, &error))?;
     EarlierCheckpoint::parse(path.display().to_string(), &bytes).map_err(Failure::usage)
 }

@@ -617,7 +617,8 @@ pub(super) fn follow(
         let signed_by = signers.of(&frame, charter.log_key).map_err(inconsistent)?;
         check_note(frame.note(), origin, signed_by, &replayed.reach)?;
         let derived = state.source_mut();
-        derived.record(&located.location, frame.entry_offsets(), &replayed.changes, replayed.reach)?;
+        let Replayed { leaf_hashes, changes, reach } = replayed;
+        derived.record(&located.location, frame.entry_offsets(), &leaf_hashes, &changes, reach)?;
         if derived.pending() > REBUILD_FLUSH_ROWS {
             derived.flush()?;
             state.forget_above(REBUILD_FLUSH_ROWS);
@@ -673,6 +674,7 @@ fn follow_from(
 
 /// What a frame's entries come to.
 struct Replayed {
+    leaf_hashes: Vec<Hash>,
     changes: Vec<Changes>,
     reach: Reach,
 }
@@ -684,7 +686,7 @@ fn replay<'a>(
     location: FrameLocation,
 ) -> Result<Replayed, FollowError> {
     let mut reach = Reach { last_frame: location.position(), ..state.source().reach().clone() };
-    let mut all_changes = Vec::new();
+    let (mut all_changes, mut leaf_hashes) = (Vec::new(), Vec::new());
     for (index, bytes) in (first_index..).zip(entries) {
         let inconsistent = |reason: String| OpeningError::Inconsistent { index, reason };
         let entry = Entry::from_bytes(bytes).map_err(|error| inconsistent(error.to_string()))?;
@@ -696,10 +698,11 @@ fn replay<'a>(
         state.commit(changes.clone(), entry.recorded_at);
         all_changes.push(changes);
         reach.tree.push(leaf_hash);
+        leaf_hashes.push(leaf_hash);
         reach.previous = leaf_hash;
         reach.last_recorded = entry.recorded_at;
     }
-    Ok(Replayed { changes: all_changes, reach })
+    Ok(Replayed { leaf_hashes, changes: all_changes, reach })
 }
 
 /// What an entry of the log changes. One that breaks the rules changes nothing, but its id is used.

@@ -21,13 +21,15 @@ pub(super) enum Published {
     Head(HeadState),
     /// `head` is of a version that this program doesn't know.
     Newer(u32),
+    /// Nobody says: the log came without one, as a stream.
+    Unsaid,
 }
 
 impl Published {
     pub(super) const fn head(&self) -> Option<&Head> {
         match self {
             Self::Head(state) => state.head(),
-            Self::Newer(_) => None,
+            Self::Newer(_) | Self::Unsaid => None,
         }
     }
 
@@ -84,6 +86,7 @@ pub(super) fn check_latest_log_key(trust: &TrustRoot, log: &ReadLog<'_>, finding
 pub(super) fn check_head(published: &Published, log: &ReadLog<'_>, findings: &mut Findings) {
     let state = match published {
         Published::Newer(version) => return findings.add(Finding::HeadNewer { version: *version }),
+        Published::Unsaid => return,
         Published::Head(state) => state,
     };
     match state {

@@ -250,6 +250,23 @@ findings! {
     #[error("the trust root pins {expected} as a key that the log came to, and it never did: entries are gone, or this is another history")]
     TrustLatestLogKey { expected: PublicKey } = "trust.latest_log_key", Tampered;
 
+    // An evidence pack, around the log in it.
+    /// A bundle of entries is not what its name says.
+    #[error("{path}: {reason}")]
+    PackEntries { path: String, reason: String } = "pack.entries", Tampered;
+    /// A tile is not made of the log's hashes.
+    #[error("{path}: {reason}")]
+    PackTile { path: String, reason: String } = "pack.tile", Tampered;
+    /// A bundle of checkpoint notes is not what its name says.
+    #[error("{path}: {reason}")]
+    PackBatches { path: String, reason: String } = "pack.batches", Tampered;
+    /// `files` doesn't fit the batches.
+    #[error("{path}: {reason}")]
+    PackFiles { path: String, reason: String } = "pack.files", Tampered;
+    /// A symbolic link, which is not followed.
+    #[error("{path}: {reason}")]
+    PackLink { path: String, reason: String } = "pack.link", Tampered;
+
     // Earlier checkpoints.
     /// Another log's name.
     #[error("earlier checkpoint {name}: its origin is `{actual}`, this log's is `{expected}`")]

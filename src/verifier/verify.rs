@@ -234,6 +234,41 @@ pub fn judge(
     verify_published(source, Published::Head(head), None, options, progress)
 }
 
+/// A log that does not stand in a ledger's directory.
+pub struct Elsewhere<'a> {
+    /// Its frames.
+    pub source: &'a dyn BatchSource,
+    /// What was published; none where nobody says, and so all there is counts.
+    pub head: Option<HeadState>,
+    /// The directory in which its `attachments/` stand, if they are to be looked at.
+    pub attachments: Option<&'a Path>,
+    /// What was found wrong around it.
+    pub findings: Vec<Finding>,
+}
+
+/// As [`judge`], for a log that stands elsewhere, with what was found wrong around it.
+///
+/// # Errors
+/// [`VerifyError`]; whatever is wrong with the log is in the report.
+pub fn verify_elsewhere(
+    log: Elsewhere<'_>,
+    options: &Options<'_>,
+    progress: &Progress<'_>,
+) -> Result<Judged, VerifyError> {
+    let Elsewhere { source, head, attachments, findings: around } = log;
+    let published = head.map_or(Published::Unsaid, Published::Head);
+    run(&Verification {
+        source,
+        published,
+        attachments,
+        around,
+        options,
+        progress,
+        kept: None,
+        earlier: None,
+    })
+}
+
 fn verify_published(
     source: &dyn BatchSource,
     published: Published,
@@ -241,12 +276,26 @@ fn verify_published(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Judged, VerifyError> {
+    let around = Vec::new();
+    run(&Verification {
+        source,
+        published,
+        attachments,
+        around,
+        options,
+        progress,
+        kept: None,
+        earlier: None,
+    })
+}
+
+/// Runs a verification from the log's start, or from what was kept.
+fn run(whole: &Verification<'_>) -> Result<Judged, VerifyError> {
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads.unwrap_or(0))
+        .num_threads(whole.options.threads.unwrap_or(0))
         .build()
         .map_err(|error| VerifyError::Threads(io::Error::other(error)))?;
-    let whole = Verification { source, published, attachments, options, progress, kept: None, earlier: None };
-    pool.install(|| match options.kept {
+    pool.install(|| match whole.options.kept {
         None => whole.run(),
         Some(kept) => whole.go_on_from(kept),
     })
@@ -259,6 +308,8 @@ pub(super) struct Verification<'a> {
     pub(super) published: Published,
     /// The ledger's directory, where its attachments are looked at.
     pub(super) attachments: Option<&'a Path>,
+    /// What was found wrong around the log.
+    pub(super) around: Vec<Finding>,
     pub(super) options: &'a Options<'a>,
     pub(super) progress: &'a Progress<'a>,
     /// What it goes on from.
@@ -294,6 +345,7 @@ struct Group {
 impl Verification<'_> {
     pub(super) fn run(&self) -> Result<Judged, VerifyError> {
         let mut findings = Findings::default();
+        findings.extend(self.around.iter().cloned());
         let anchors = anchors(self.options, self.earlier.as_ref(), &mut findings);
         let until = self.until(&anchors);
         let start = self.kept.map_or(Position::START, KeptState::position);
