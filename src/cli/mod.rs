@@ -21,6 +21,7 @@ pub mod describe;
 pub mod draft;
 pub mod drift;
 pub mod evaluate;
+pub mod explain;
 pub mod failure;
 pub mod founding;
 pub mod gate;
@@ -46,6 +47,7 @@ pub mod rollback;
 pub mod rotate;
 pub mod show;
 pub mod status;
+pub mod tables;
 pub mod verify;
 pub mod view;
 pub mod withdraw;
@@ -107,6 +109,7 @@ enum Command {
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
+    Explain(explain::Explain),
     Gate(gate::Gate),
     #[command(subcommand)]
     Index(index::Index),
@@ -204,6 +207,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
+        Command::Explain(command) => command.run(context),
         Command::Gate(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
