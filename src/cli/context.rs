@@ -195,6 +195,15 @@ impl Context {
         Ok(ledger)
     }
 
+    /// How long to wait for another writer.
+    ///
+    /// # Errors
+    /// The option is no time.
+    pub fn lock_timeout(&self) -> Result<Duration, Failure> {
+        let span_ms = parse_span_ms(&self.global.lock_timeout)?;
+        Ok(Duration::from_millis(u64::try_from(span_ms).unwrap_or(0)))
+    }
+
     /// Calls `open` with how the ledger in `dir` is opened for writing here; what is written there takes its rights
     /// from the directory.
     ///
@@ -206,8 +215,7 @@ impl Context {
         open: impl FnOnce(OpenOptions<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         follow_directory(self, dir)?;
-        let lock_timeout =
-            Duration::from_millis(u64::try_from(parse_span_ms(&self.global.lock_timeout)?).unwrap_or(0));
+        let lock_timeout = self.lock_timeout()?;
         let clock_trust = if self.global.clock_ok { ClockTrust::Vouched } else { ClockTrust::Checked };
         let mut ask = || self.passphrase("the log key", LOG_KEY_PASSPHRASE, None);
         open(OpenOptions {

@@ -492,6 +492,16 @@ impl From<OpenSignerError> for Failure {
     }
 }
 
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::new(Exit::World, "locked", &error)
+                .hint("wait for it, or allow more time with --lock-timeout 60s"),
+            LockError::Io { .. } => Self::world(error),
+        }
+    }
+}
+
 impl From<DraftError> for Failure {
     fn from(error: DraftError) -> Self {
         let failure = Self::new(Exit::Usage, "draft", &error);

@@ -18,8 +18,9 @@ use crate::hash::Hash;
 use crate::lifecycle::state::{Row, RowKey, State, VersionRow};
 use crate::time::{Timestamp, parse_span_ms, span_text};
 use crate::verifier::finding::Class;
+use crate::verifier::held::Shortfall;
 use crate::verifier::kept::EarlierIds;
-use crate::verifier::report::{Anchored, Report, Verdict};
+use crate::verifier::report::{Anchored, Report, Verdict, shortfall_words};
 use crate::verifier::verify::{Judged, Options, judge_dir};
 
 /// Say whether a model may be served in an environment: exit 0 if the ledger says so, else 1.
@@ -28,6 +29,9 @@ use crate::verifier::verify::{Judged, Options, judge_dir};
 /// is neither withdrawn nor retired. The whole log is verified for it, signatures and rules included,
 /// or what came since --state was kept; the index is not believed. It says size and age of what it judged, and every reason to be closed.
 /// What a promotion still lacks, `rollbook promote --dry-run` tells.
+///
+/// Where the trust root names a quorum of witnesses, the gate stays closed as long as the log extends
+/// no checkpoint that they cosigned.
 ///
 /// Exit codes: 0 open; 1 closed; 2 the command line or trust root is wrong; 3 could not be read.
 ///
@@ -217,6 +221,7 @@ impl Gate {
                 "judged": {
                     "origin": report.origin, "ledger_id": report.ledger_id, "size": report.size,
                     "root": report.root, "verdict": report.verdict, "anchored": report.anchored,
+                    "held": report.held, "unheld": report.unheld,
                     "last_recorded_at": report.last_recorded_at, "age_ms": age_ms, "kept": report.kept,
                 },
             }));
@@ -260,15 +265,16 @@ fn judge_log(report: &Report, has_trust: bool, answer: &mut Answer) {
         Verdict::CannotTell => {
             answer.closed("cannot_tell", format!("the ledger cannot be read to its end: {}", codes()));
         }
-        Verdict::Sound { .. } | Verdict::Violation
-            if has_trust && !matches!(report.anchored, Anchored::TrustRoot { .. }) =>
-        {
-            answer.closed(
-                "not_anchored",
-                "the ledger is sound, and not anchored in the trust root that you gave",
-            );
+        Verdict::Sound { .. } | Verdict::Violation => {
+            let is_asked = |shortfall: &&Shortfall| has_trust || **shortfall != Shortfall::NoTrustRoot;
+            for shortfall in report.not_anchored.iter().filter(is_asked) {
+                let why = shortfall_words(shortfall);
+                answer.closed(
+                    "not_anchored",
+                    format!("the ledger is not anchored in the trust root that you gave: {why}"),
+                );
+            }
         }
-        Verdict::Sound { .. } | Verdict::Violation => {}
     }
 }
 

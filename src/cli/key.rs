@@ -132,6 +132,7 @@ fn new_passphrase(context: &Context) -> Result<Zeroizing<String>, Failure> {
 ///
 /// Example:
 ///   rollbook key show alice.key.pub
+///   rollbook key show --witness --name w.example.org w.key.pub
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct ShowKey {
@@ -140,13 +141,21 @@ pub struct ShowKey {
     /// The name in the vkey; unless given, the key's own comment
     #[arg(long, value_name = "N")]
     pub name: Option<String>,
+    /// The vkey of a witness (signature type 0x04), as trust.toml wants it
+    #[arg(long)]
+    pub witness: bool,
 }
 
 impl ShowKey {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let (key, comment) = self.read(context)?;
         let name = self.name.or(comment).unwrap_or_else(|| "key".to_owned());
-        let vkey = VerifierKey::new_ed25519(&name, key).map(|vkey| vkey.to_string());
+        let vkey = if self.witness {
+            VerifierKey::new_cosignature_v1(&name, key)
+        } else {
+            VerifierKey::new_ed25519(&name, key)
+        };
+        let vkey = vkey.map(|vkey| vkey.to_string());
         if context.json() {
             return context.print_json(&json!({
                 "key": key, "fingerprint": key.fingerprint(), "name": name, "vkey": vkey.ok(),

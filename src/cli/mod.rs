@@ -35,9 +35,11 @@ pub mod key;
 pub mod log;
 pub mod note;
 pub mod observed;
+pub mod pack;
 pub mod policy;
 pub mod progress;
 pub mod promote;
+pub mod prove;
 pub mod ratify;
 pub mod record;
 pub mod register;
@@ -49,8 +51,10 @@ pub mod show;
 pub mod status;
 pub mod tables;
 pub mod verify;
+pub mod verify_source;
 pub mod view;
 pub mod withdraw;
+pub mod witness;
 
 /// The program's version, and that of the format it writes.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 2)");
@@ -111,6 +115,13 @@ enum Command {
     Verify(verify::Verify),
     Explain(explain::Explain),
     Gate(gate::Gate),
+    #[command(subcommand)]
+    Prove(prove::Prove),
+    VerifyProof(prove::VerifyProof),
+    #[command(subcommand)]
+    Pack(pack::Pack),
+    #[command(subcommand)]
+    Witness(witness::Witness),
     #[command(subcommand)]
     Index(index::Index),
     #[command(subcommand)]
@@ -209,6 +220,10 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Verify(command) => command.run(context),
         Command::Explain(command) => command.run(context),
         Command::Gate(command) => command.run(context),
+        Command::Prove(command) => command.run(context),
+        Command::VerifyProof(command) => command.run(context),
+        Command::Pack(command) => command.run(context),
+        Command::Witness(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
     }

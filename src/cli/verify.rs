@@ -10,29 +10,39 @@ use crate::cli::explain;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::kept;
 use crate::cli::progress;
+use crate::cli::verify_source::judge;
 use crate::log::trust_root::TrustRoot;
+use crate::time::parse_span_ms;
+use crate::verifier::held::MaxAge;
 use crate::verifier::report::render;
-use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError, judge_dir};
+use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 
-/// Replay a ledger and say whether it can be believed.
+/// Replay a ledger, or an evidence pack of one, and say whether it can be believed.
 ///
 /// The trust root comes from you, by another channel; it is never taken from the ledger that is
 /// judged. Keep the newest checkpoint after each audit (`rollbook checkpoint`), and hand it in at
-/// the next: that is what shows a history rewritten with the log's own key. Or let --state keep what
-/// was verified: the next audit then checks only what came since, and that it extends the old log.
-/// The bytes of entries before are not read again.
+/// the next: that is what shows a history rewritten with the log's own key. Where the trust root
+/// names a quorum of witnesses, the checkpoints that they cosigned do the same. The log is held up to
+/// the largest size of these; entries behind it are not yet held.
+///
+/// Or let --state keep what was verified: the next audit then checks only what came since, and that it
+/// extends the old log. The bytes of entries before are not read again.
 ///
 /// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
-/// not be read; 4 sound, but no trust root was given, or nothing that you gave covers a log key that
-/// was replaced after it was lost or stolen; 5 written by a newer version.
+/// not be read; 4 sound, but not anchored as asked: no trust root was given, nothing that you gave
+/// covers a log key that was replaced after it was lost or stolen, the quorum that the trust root
+/// names holds nothing, or less is held than --max-unheld and --max-age ask for; 5 written by a newer
+/// version.
 ///
 /// Example:
 ///   rollbook verify ./ledger --trust trust.toml --checkpoint checkpoint-2026-03.txt
 ///   rollbook verify ./ledger --trust trust.toml --state ./ledger.verified
+///   rollbook verify ./ledger --trust trust.toml --max-unheld 100 --max-age 24h
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {
-    /// The ledger's directory; unless given, the one named by --ledger
+    /// The ledger's directory, an evidence pack's, or - for a log file on stdin; unless given, the
+    /// directory named by --ledger
     #[arg(value_name = "LEDGER")]
     pub dir: Option<PathBuf>,
     /// The trust root that you hold
@@ -41,6 +51,12 @@ pub struct Verify {
     /// A checkpoint that you kept from before; repeats
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Vec<PathBuf>,
+    /// How many entries may be not yet held: more end in exit code 4
+    #[arg(long, value_name = "N")]
+    pub max_unheld: Option<u64>,
+    /// How old may be what is held, by the quorum's time, else by that of the last entry held, such as 24h
+    #[arg(long, value_name = "TIME")]
+    pub max_age: Option<String>,
     /// Check each author's signature by the strict rule as well (four times as slow)
     #[arg(long)]
     pub strict: bool,
@@ -66,6 +82,7 @@ impl Verify {
             None => context.ledger_dir()?,
         };
         let trust = self.trust.as_deref().map(read_trust).transpose()?;
+        let max_age_ms = self.max_age.as_deref().map(parse_span_ms).transpose()?;
         let checkpoints = self.checkpoint.iter().map(read_checkpoint).collect::<Result<Vec<_>, _>>()?;
         let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
         let options = Options {
@@ -75,10 +92,13 @@ impl Verify {
             checkpoints: &checkpoints,
             strict: self.strict,
             threads: self.threads,
+            max_unheld: self.max_unheld,
+            max_age: max_age_ms.map(|span_ms| MaxAge { span_ms, now: context.now() }),
             skip_attachments: self.no_attachments,
+            ..Options::default()
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
-        let judged = judge_dir(dir, &options, &progress::follow(&bar)).map_err(unverified)?;
+        let judged = judge(dir, &options, &progress::follow(&bar))?;
         let report = &judged.report;
         bar.finish_and_clear();
         if context.json() {
@@ -117,7 +137,11 @@ pub fn unverified(error: VerifyError) -> Failure {
     }
 }
 
-fn read_checkpoint(path: &PathBuf) -> Result<EarlierCheckpoint, Failure> {
+/// Reads a checkpoint that somebody kept.
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read_checkpoint(path: &PathBuf) -> Result<EarlierCheckpoint, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::input(path, &error))?;
     EarlierCheckpoint::parse(path.display().to_string(), &bytes).map_err(Failure::usage)
 }

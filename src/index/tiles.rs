@@ -92,7 +92,15 @@ impl TileRows {
         Ok(row.read_range(start, count)?.into_iter().map(Hash::from_bytes).collect())
     }
 
-    /// Forgets all that does not belong to a tree of `leaves` leaves.
+    /// Forgets all that does not belong to a tree of `leaves` leaves: the next append writes over it. Readers, who check
+    /// what they find, see it until then.
+    pub fn rewind(&mut self, leaves: u64) {
+        for (level, row) in self.rows.iter_mut().enumerate() {
+            row.rewind(leaves >> (8 * level));
+        }
+    }
+
+    /// Cuts all that does not belong to a tree of `leaves` leaves.
     ///
     /// # Errors
     /// [`IndexError::Io`].

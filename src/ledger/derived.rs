@@ -19,12 +19,14 @@ use crate::hash::Hash;
 use crate::index::ids::{Ids, Manifest, Use};
 use crate::index::offsets::{EntryLocation, Offsets};
 use crate::index::rows::{IndexError, RowChange, Rows, remove_index};
+use crate::index::tiles::{TILE_LEVELS_MAX, TileRows};
 use crate::lifecycle::state::{
     Changes, Charter, Evaluations, Grant, Holder, IncidentPlace, NewestEvaluation, OpenChange, OpenIncident,
     Owed, Row, RowKey, RowSource, SeenEvent, Slot,
 };
 use crate::log::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::log::reader::{INDEX_DIR, LOG_DIR};
+use crate::merkle::tile::{TILE_WIDTH, perfect_root, row_hashes};
 use crate::merkle::tree::Frontier;
 use crate::signing::public_key::PublicKey;
 use crate::store::batch_log::{BatchSource, FrameLocation, Position};
@@ -108,6 +110,7 @@ pub struct Derived {
     /// None only once it is closed.
     rows: Option<Rows>,
     offsets: Offsets,
+    tiles: TileRows,
     ids: Ids,
     log: FileSource,
     reach: Reach,
@@ -154,9 +157,15 @@ impl Derived {
             return Err(damaged("offsets are missing"));
         }
         offsets.rewind(reach.tree.size());
+        let mut tiles = TileRows::open(index)?;
+        let size = reach.tree.size();
+        if (0..TILE_LEVELS_MAX).any(|level| tiles.hashes(level) < row_hashes(size, level)) {
+            return Err(damaged("tiles are missing"));
+        }
+        tiles.rewind(size);
         let log = FileSource::new(log);
         let flushed = reach.tree.size();
-        Ok(Self { rows: Some(rows), offsets, ids, log, reach, flushed, pending: BTreeMap::new() })
+        Ok(Self { rows: Some(rows), offsets, tiles, ids, log, reach, flushed, pending: BTreeMap::new() })
     }
 
     /// Lets go of sled's files, so that they can be removed. Nothing can be read or changed any more.
@@ -192,6 +201,7 @@ impl Derived {
         &mut self,
         frame: &FrameLocation,
         entry_offsets: impl Iterator<Item = u32>,
+        leaf_hashes: &[Hash],
         changes: &[Changes],
         reach: Reach,
     ) -> Result<(), IndexError> {
@@ -200,6 +210,7 @@ impl Derived {
         let locate = |entry_offset| EntryLocation { file: position.file, frame_offset, entry_offset };
         let locations: Vec<EntryLocation> = entry_offsets.map(locate).collect();
         self.offsets.append(&locations)?;
+        self.append_tiles(leaf_hashes)?;
         self.ids.insert(changes.iter().map(|changes| {
             let (id, seen) = &changes.seen;
             (*id.as_bytes(), Use { entry: seen.entry, last_day: day_of(seen.expires_at) })
@@ -208,6 +219,23 @@ impl Derived {
             self.pending.insert(row_key(key), row.as_ref().map(Row::to_bytes));
         }
         self.reach = reach;
+        Ok(())
+    }
+
+    /// Takes the next leaf hashes into the tiles, and the roots of tiles that are full now into those above.
+    fn append_tiles(&mut self, leaf_hashes: &[Hash]) -> Result<(), IndexError> {
+        self.tiles.append(0, leaf_hashes)?;
+        for level in 0..TILE_LEVELS_MAX - 1 {
+            let width = u64::from(TILE_WIDTH);
+            let (begin, end) = (self.tiles.hashes(level + 1), self.tiles.hashes(level) / width);
+            if begin == end {
+                break;
+            }
+            let row = |tile| self.tiles.read(level, tile * width, usize::from(TILE_WIDTH));
+            let root = |tile| perfect_root(&row(tile)?).ok_or_else(|| damaged("a tile is not whole"));
+            let roots: Vec<Hash> = (begin..end).map(root).collect::<Result<_, _>>()?;
+            self.tiles.append(level + 1, &roots)?;
+        }
         Ok(())
     }
 
@@ -261,6 +289,9 @@ impl Derived {
                 |key| format!("the row {key} is not what the log makes"),
             )));
         }
+        if let Some(level) = self.tiles_differ(other)? {
+            return Ok(Some(format!("the tiles of level {level} are not what the log makes")));
+        }
         let last_recorded = self.reach.last_recorded;
         let in_use = |derived: &Self, id: &EventId| -> Result<Option<SeenEvent>, IndexError> {
             Ok(derived.event_id(id)?.filter(|seen| seen.expires_at >= last_recorded))
@@ -272,6 +303,20 @@ impl Derived {
             let id = self.event(index)?.1.header.event_id;
             if in_use(self, &id)? != in_use(other, &id)? {
                 return Ok(Some(format!("the event id of entry {index} is not rightly known")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first level on which two indexes hold other tiles.
+    fn tiles_differ(&self, other: &Self) -> Result<Option<u8>, IndexError> {
+        for level in 0..TILE_LEVELS_MAX {
+            let width = u64::from(TILE_WIDTH);
+            for tile in 0..=self.tiles.hashes(level).max(other.tiles.hashes(level)) / width {
+                let row = |tiles: &TileRows| tiles.read(level, tile * width, usize::from(TILE_WIDTH));
+                if row(&self.tiles)? != row(&other.tiles)? {
+                    return Ok(Some(level));
+                }
             }
         }
         Ok(None)

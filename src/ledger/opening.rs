@@ -15,6 +15,7 @@
 //!    the log key that was recorded, and whose files did not follow, is finished.
 //! 8. The bytes of attachments whose redaction stands in the log are removed, where that was cut short.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +35,9 @@ use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::rules::{self, Submission};
 use crate::lifecycle::state::{Changes, Charter, Row, RowKey, RowSource as _, State};
 use crate::log::entry::Entry;
+use crate::log::quorum::Witnesses;
 use crate::log::reader::LOG_DIR;
-use crate::log::trust_root::TrustRoot;
+use crate::log::trust_root::{ReadTrustRootError, TRUST_ROOT_BYTES_MAX, TrustRoot};
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin, OriginError, open_checkpoint};
 use crate::note::signed_note::NoteVerifyError;
 use crate::note::vkey::{VerifierKey, VkeyError};
@@ -43,7 +45,7 @@ use crate::signing::key_file::{AskPassphrase, KeyFileError, SecretKey};
 use crate::signing::public_key::PublicKey;
 use crate::store::anchor::{AnchorError, read_anchor_on, write_anchor_on};
 use crate::store::batch_log::{BatchLog, BatchSource, FrameLocation, Position, StoreError};
-use crate::store::disk::{Disk, RealDisk, write_whole};
+use crate::store::disk::{Access, Disk, RealDisk, write_whole};
 use crate::store::files::{FileLog, FileSource, RollSize};
 use crate::store::head::{HeadError, HeadFile, HeadState, read_head_on};
 use crate::store::lock::{Holder, LockError, WriterLock};
@@ -439,13 +441,17 @@ pub(super) fn finish_rotation(
     let entry = charter.log_key_entry;
     let unfinished = |reason: String| Warning::RotationUnfinished { reason };
     let first = charter.former_log_keys.first().copied().unwrap_or(charter.log_key);
+    let path = dir.join(TRUST_FILE);
+    let witnesses = match witnesses_in(disk, &path) {
+        Ok(witnesses) => witnesses,
+        Err(error) => return unfinished(error.to_string()),
+    };
     let trust = match TrustRoot::new(origin.clone(), charter.ledger_id, first)
-        .and_then(|trust| trust.with_latest_log_key(charter.log_key))
+        .and_then(|trust| trust.with_latest_log_key(charter.log_key)?.with_witnesses(witnesses))
     {
         Ok(trust) => trust,
         Err(error) => return unfinished(error.to_string()),
     };
-    let path = dir.join(TRUST_FILE);
     if let Err(error) = write_whole(disk, &path, trust.to_toml().as_bytes()) {
         return unfinished(format!("cannot write {}: {error}", path.display()));
     }
@@ -453,6 +459,21 @@ pub(super) fn finish_rotation(
     match files.promote_next(disk, entry) {
         Ok(()) => Warning::RotationFinished { entry },
         Err(error) => unfinished(format!("cannot rename {}: {error}", files.next_path().display())),
+    }
+}
+
+/// The witnesses in the ledger's own trust root, which somebody wrote there by hand; none where there is no such file.
+fn witnesses_in(disk: &dyn Disk, path: &Path) -> Result<Witnesses, ReadTrustRootError> {
+    let failed = |source| ReadTrustRootError::Io { path: path.to_owned(), source };
+    let file = match disk.open(path, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Witnesses::default()),
+        opened => opened.map_err(failed)?,
+    };
+    let mut bytes = vec![0; TRUST_ROOT_BYTES_MAX + 1];
+    let count = file.read_at(0, &mut bytes).map_err(failed)?;
+    match TrustRoot::from_bytes(&bytes[..count]) {
+        Ok(trust) => Ok(trust.witnesses().clone()),
+        Err(error) => Err(ReadTrustRootError::Invalid { path: path.to_owned(), error }),
     }
 }
 
@@ -596,7 +617,8 @@ pub(super) fn follow(
         let signed_by = signers.of(&frame, charter.log_key).map_err(inconsistent)?;
         check_note(frame.note(), origin, signed_by, &replayed.reach)?;
         let derived = state.source_mut();
-        derived.record(&located.location, frame.entry_offsets(), &replayed.changes, replayed.reach)?;
+        let Replayed { leaf_hashes, changes, reach } = replayed;
+        derived.record(&located.location, frame.entry_offsets(), &leaf_hashes, &changes, reach)?;
         if derived.pending() > REBUILD_FLUSH_ROWS {
             derived.flush()?;
             state.forget_above(REBUILD_FLUSH_ROWS);
@@ -652,6 +674,7 @@ fn follow_from(
 
 /// What a frame's entries come to.
 struct Replayed {
+    leaf_hashes: Vec<Hash>,
     changes: Vec<Changes>,
     reach: Reach,
 }
@@ -663,7 +686,7 @@ fn replay<'a>(
     location: FrameLocation,
 ) -> Result<Replayed, FollowError> {
     let mut reach = Reach { last_frame: location.position(), ..state.source().reach().clone() };
-    let mut all_changes = Vec::new();
+    let (mut all_changes, mut leaf_hashes) = (Vec::new(), Vec::new());
     for (index, bytes) in (first_index..).zip(entries) {
         let inconsistent = |reason: String| OpeningError::Inconsistent { index, reason };
         let entry = Entry::from_bytes(bytes).map_err(|error| inconsistent(error.to_string()))?;
@@ -675,10 +698,11 @@ fn replay<'a>(
         state.commit(changes.clone(), entry.recorded_at);
         all_changes.push(changes);
         reach.tree.push(leaf_hash);
+        leaf_hashes.push(leaf_hash);
         reach.previous = leaf_hash;
         reach.last_recorded = entry.recorded_at;
     }
-    Ok(Replayed { changes: all_changes, reach })
+    Ok(Replayed { leaf_hashes, changes: all_changes, reach })
 }
 
 /// What an entry of the log changes. One that breaks the rules changes nothing, but its id is used.

@@ -654,7 +654,7 @@ impl Writer {
         };
         let derived = self.state.source_mut();
         let recorded = derived
-            .record(&location, view.entry_offsets(), &plan.changes, reach)
+            .record(&location, view.entry_offsets(), &plan.leaf_hashes, &plan.changes, reach)
             .and_then(|()| derived.flush_beyond(INDEX_LAG_MAX));
         match recorded {
             Ok(()) => self.state.forget_above(CACHED_ROWS_MAX),

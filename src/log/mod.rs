@@ -4,5 +4,7 @@
 //! ways (decision 4). Whether an entry is *lawful* is [`crate::lifecycle`]'s to say.
 
 pub mod entry;
+pub mod quorum;
 pub mod reader;
 pub mod trust_root;
+pub mod witness;

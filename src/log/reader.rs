@@ -96,6 +96,15 @@ impl From<StoreError> for ReadError {
     }
 }
 
+/// An entry's bytes as its batch holds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryBytes {
+    /// The entry.
+    pub entry: Vec<u8>,
+    /// The checkpoint note of its batch.
+    pub note: Vec<u8>,
+}
+
 /// An entry as it was read: bytes, hash and parts.
 #[derive(Debug, Clone)]
 pub struct LoggedEntry {
@@ -254,6 +263,15 @@ impl LogReader {
     /// # Errors
     /// [`ReadError::NoSuchEntry`] at or beyond the published size; otherwise as for reading.
     pub fn entry(&self, index: u64) -> Result<(LoggedEntry, Vec<u8>), ReadError> {
+        let EntryBytes { entry, note } = self.entry_bytes(index)?;
+        Ok((LoggedEntry::from_bytes(index, &entry)?, note))
+    }
+
+    /// The bytes of the entry at `index`, whatever they say, with the checkpoint note of its batch.
+    ///
+    /// # Errors
+    /// As [`LogReader::entry`], for what frames can be.
+    pub fn entry_bytes(&self, index: u64) -> Result<EntryBytes, ReadError> {
         if index >= self.size() {
             return Err(ReadError::NoSuchEntry { index, size: self.size() });
         }
@@ -266,15 +284,15 @@ impl LogReader {
     }
 
     /// The entry at `index`, looked for in the frames from `start` on.
-    fn entry_from(&self, start: Position, index: u64) -> Result<(LoggedEntry, Vec<u8>), ReadError> {
+    fn entry_from(&self, start: Position, index: u64) -> Result<EntryBytes, ReadError> {
         let mut found = None;
         self.for_each_frame::<ReadError>(start, |location, frame| {
             if location.next_index() <= index {
                 return Ok(ControlFlow::Continue(()));
             }
             let place = usize::try_from(index - frame.first_index()).expect("a batch holds at most 4,096");
-            let bytes = frame.entries().nth(place).expect("the frame covers the index");
-            found = Some((LoggedEntry::from_bytes(index, bytes)?, frame.note().to_vec()));
+            let entry = frame.entries().nth(place).expect("the frame covers the index").to_vec();
+            found = Some(EntryBytes { entry, note: frame.note().to_vec() });
             Ok(ControlFlow::Break(()))
         })?;
         found.ok_or(ReadError::NoSuchEntry { index, size: self.size() })

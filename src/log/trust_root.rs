@@ -1,8 +1,8 @@
 //! The trust root: what an auditor pins about a ledger before looking at it (docs/auditing.md).
 //!
-//! Origin, ledger id and the log's first key, as a small TOML file that travels to auditors by
-//! another channel than the ledger. What is compared with it, and what follows, is
-//! [`crate::verifier`]'s. A file has one meaning: unknown keys are refused.
+//! Origin, ledger id and the log's first key, and who its witnesses are, as a small TOML file that
+//! travels to auditors by another channel than the ledger. What is compared with it, and what
+//! follows, is [`crate::verifier`]'s. A file has one meaning: unknown keys are refused.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,12 +12,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, ParseHashError};
+use crate::log::quorum::{Group, QuorumError, Threshold, Witness, Witnesses};
 use crate::note::checkpoint::{Origin, OriginError};
 use crate::note::vkey::{KeyKind, VerifierKey, VkeyError};
 use crate::signing::public_key::PublicKey;
 
-/// The largest trust root file read, in bytes: ours has a few hundred, and witnesses that are to
-/// come need a line each.
+/// The largest trust root file read, in bytes: ours has a few hundred, and each of at most 64 witnesses
+/// and 64 groups some lines more.
 pub const TRUST_ROOT_BYTES_MAX: usize = 64 * 1024;
 
 /// What an auditor pins.
@@ -30,6 +31,9 @@ pub struct TrustRoot {
     // Invariant: as above.
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_log_key: Option<VerifierKey>,
+    // Invariant: none has one of the log's keys.
+    #[serde(flatten)]
+    witnesses: Witnesses,
 }
 
 /// Why a text is no trust root.
@@ -77,6 +81,9 @@ pub enum TrustRootError {
         /// The origin.
         origin: Origin,
     },
+    /// Witnesses, groups or quorum.
+    #[error(transparent)]
+    Witnesses(#[from] QuorumError),
 }
 
 /// Why a trust root file was not read.
@@ -108,6 +115,42 @@ struct RawTrustRoot {
     ledger_id: String,
     log_key: String,
     latest_log_key: Option<String>,
+    quorum: Option<String>,
+    #[serde(default)]
+    witness: Vec<RawWitness>,
+    #[serde(default)]
+    group: Vec<RawGroup>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWitness {
+    name: String,
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGroup {
+    name: String,
+    threshold: toml::Value,
+    members: Vec<String>,
+}
+
+impl RawGroup {
+    fn read(&self) -> Result<Group, QuorumError> {
+        let threshold = match &self.threshold {
+            toml::Value::String(word) if word == "any" => Threshold::Any,
+            toml::Value::String(word) if word == "all" => Threshold::All,
+            toml::Value::Integer(count) => Threshold::Count(usize::try_from(*count).unwrap_or(0)),
+            other => {
+                // Its members may be anything: the name is what is said.
+                let group = Group::new(&self.name, Threshold::Any, &self.members)?.name().clone();
+                return Err(QuorumError::Threshold { group, text: other.to_string() });
+            }
+        };
+        Group::new(&self.name, threshold, &self.members)
+    }
 }
 
 const LOG_KEY: &str = "log_key";
@@ -138,7 +181,8 @@ impl TrustRoot {
     pub fn new(origin: Origin, ledger_id: Hash, log_key: PublicKey) -> Result<Self, TrustRootError> {
         let log_key = VerifierKey::new_ed25519(origin.as_str(), log_key)
             .map_err(|error| TrustRootError::LogKey { field: LOG_KEY, error })?;
-        Ok(Self { origin, ledger_id, log_key, latest_log_key: None })
+        let witnesses = Witnesses::default();
+        Ok(Self { origin, ledger_id, log_key, latest_log_key: None, witnesses })
     }
 
     /// The same, pinning the key that the log came to by rotations as well.
@@ -148,7 +192,19 @@ impl TrustRoot {
     pub fn with_latest_log_key(self, key: PublicKey) -> Result<Self, TrustRootError> {
         let key = VerifierKey::new_ed25519(self.origin.as_str(), key)
             .map_err(|error| TrustRootError::LogKey { field: LATEST_LOG_KEY, error })?;
+        self.witnesses.check_apart_from(key.public_key())?;
         Ok(Self { latest_log_key: Some(key), ..self })
+    }
+
+    /// The same with these witnesses.
+    ///
+    /// # Errors
+    /// [`TrustRootError::Witnesses`] where one of them has a key of the log's.
+    pub fn with_witnesses(self, witnesses: Witnesses) -> Result<Self, TrustRootError> {
+        for key in std::iter::once(&self.log_key).chain(&self.latest_log_key) {
+            witnesses.check_apart_from(key.public_key())?;
+        }
+        Ok(Self { witnesses, ..self })
     }
 
     /// Reads the bytes of a trust root file.
@@ -178,7 +234,8 @@ impl TrustRoot {
     /// The file's text, with comments that say what it is for.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let Self { origin, ledger_id, log_key, latest_log_key } = self;
+        let Self { origin, ledger_id, log_key, latest_log_key, witnesses } = self;
+        let witnesses = witnesses.to_toml();
         // An origin has no control character, yet may have quotes and backslashes; so may the vkey,
         // whose name it is.
         let origin = toml::Value::String(origin.to_string());
@@ -205,8 +262,18 @@ ledger_id = "{ledger_id}"
 
 # The key that signs the log's checkpoints{from_the_first}, as a C2SP vkey.
 log_key = {log_key}
-{latest}"#
+{latest}{witnesses}"#
         )
+    }
+
+    /// The same as a C2SP tlog-policy, for other tools. It does not know the ledger id.
+    #[must_use]
+    pub fn to_tlog_policy(&self) -> String {
+        let mut text = format!("log {}\n", self.log_key);
+        if let Some(latest) = self.latest_log_key.as_ref().filter(|latest| **latest != self.log_key) {
+            text += &format!("log {latest}\n");
+        }
+        text + &self.witnesses.to_tlog_policy()
     }
 
     /// The log's name.
@@ -232,6 +299,12 @@ log_key = {log_key}
     pub const fn latest_log_key(&self) -> Option<&VerifierKey> {
         self.latest_log_key.as_ref()
     }
+
+    /// Who cosigns the log's checkpoints, and what is a quorum of them.
+    #[must_use]
+    pub const fn witnesses(&self) -> &Witnesses {
+        &self.witnesses
+    }
 }
 
 impl FromStr for TrustRoot {
@@ -248,7 +321,12 @@ impl FromStr for TrustRoot {
         let log_key = log_key_in(LOG_KEY, &raw.log_key, &origin)?;
         let latest = raw.latest_log_key.as_deref();
         let latest_log_key = latest.map(|text| log_key_in(LATEST_LOG_KEY, text, &origin)).transpose()?;
-        Ok(Self { origin, ledger_id, log_key, latest_log_key })
+        let witness = |raw: &RawWitness| Witness::new(&raw.name, &raw.key);
+        let witnesses = raw.witness.iter().map(witness).collect::<Result<_, _>>()?;
+        let groups = raw.group.iter().map(RawGroup::read).collect::<Result<_, _>>()?;
+        let witnesses = Witnesses::new(witnesses, groups, raw.quorum.as_deref())?;
+        let root = Self { origin, ledger_id, log_key, latest_log_key, witnesses: Witnesses::default() };
+        root.with_witnesses(witnesses)
     }
 }
 

@@ -16,7 +16,7 @@ use super::tail::TailState;
 pub struct LogFile {
     /// The index that its name gives. Which one its first frame gives, the scan compares.
     pub first_index: u64,
-    /// Its length.
+    /// Its length. Where the files are rebuilt from something else as they are read, it is not longer than this.
     pub bytes: u64,
 }
 

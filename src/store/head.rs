@@ -84,6 +84,12 @@ pub struct Head {
 }
 
 impl Head {
+    /// A checkpoint that was published elsewhere than in `head`: `note` covers `size` entries, as it says.
+    #[must_use]
+    pub const fn new(size: u64, note: Vec<u8>) -> Self {
+        Self { size, note }
+    }
+
     /// The tree size.
     #[must_use]
     pub const fn size(&self) -> u64 {

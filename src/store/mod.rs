@@ -12,7 +12,7 @@
 //! | [`files`], [`memory`] | the two logs |
 //! | [`head`] | the newest published checkpoint, in two slots |
 //! | [`lock`] | one writer at a time |
-//! | [`anchor`], [`attachments`] | files that are written whole or not at all |
+//! | [`anchor`], [`attachments`], [`cosigned`] | files that are written whole or not at all |
 //! | [`disk`] | the file operations beneath, so that tests can fail each of them |
 
 pub mod anchor;
@@ -20,6 +20,7 @@ pub mod attachments;
 pub mod batch_log;
 #[cfg(test)]
 mod conformance;
+pub mod cosigned;
 pub mod disk;
 pub mod files;
 pub mod frame;

@@ -1,16 +1,18 @@
 //! What is held against the log from outside of it: the trust root, `head`, and checkpoints that
-//! somebody kept.
+//! somebody kept or cosigned.
 
 use crate::hash::Hash;
+use crate::log::quorum::{Cosignature, QuorumTime};
 use crate::log::trust_root::TrustRoot;
 use crate::note::checkpoint::CheckpointNote;
 use crate::signing::public_key::PublicKey;
 use crate::store::head::{Head, HeadState};
+use crate::time::Timestamp;
 
 use super::finding::{Finding, Findings};
 use super::log_keys::{KeyHistory, SignedBy, signature_defect};
 use super::report::{CheckpointOutcome, CheckpointReport};
-use super::verify::EarlierCheckpoint;
+use super::verify::{EarlierCheckpoint, Options};
 
 /// What is known of what was published.
 #[derive(Debug, Clone)]
@@ -19,13 +21,15 @@ pub(super) enum Published {
     Head(HeadState),
     /// `head` is of a version that this program doesn't know.
     Newer(u32),
+    /// Nobody says: the log came without one, as a stream.
+    Unsaid,
 }
 
 impl Published {
     pub(super) const fn head(&self) -> Option<&Head> {
         match self {
             Self::Head(state) => state.head(),
-            Self::Newer(_) => None,
+            Self::Newer(_) | Self::Unsaid => None,
         }
     }
 
@@ -82,6 +86,7 @@ pub(super) fn check_latest_log_key(trust: &TrustRoot, log: &ReadLog<'_>, finding
 pub(super) fn check_head(published: &Published, log: &ReadLog<'_>, findings: &mut Findings) {
     let state = match published {
         Published::Newer(version) => return findings.add(Finding::HeadNewer { version: *version }),
+        Published::Unsaid => return,
         Published::Head(state) => state,
     };
     match state {
@@ -140,25 +145,93 @@ fn head_note_defect(head: &Head, log: &ReadLog<'_>) -> Option<String> {
 pub(super) struct Anchor {
     note: CheckpointNote,
     pub(super) report: CheckpointReport,
+    source: Source,
+    /// When the trust root's quorum had cosigned it.
+    quorum: Option<QuorumTime>,
+    /// Why it is not to be believed, where a witness's line fails.
+    refused: Option<String>,
     /// The root that the log's entries give at its size, once they have come so far.
     root_there: Option<Hash>,
+    /// When the last entry that it covers was recorded.
+    recorded_at: Option<Timestamp>,
+}
+
+/// Who vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The auditor, who kept it.
+    Given,
+    /// Nobody but those who cosigned it: it stood in `cosigned/` of what is judged.
+    Cosigned,
+}
+
+/// The checkpoints that are held against the log: those given, that of what was kept, and those in `cosigned/` that
+/// witnesses cosigned.
+pub(super) fn anchors(
+    options: &Options<'_>,
+    kept: Option<&EarlierCheckpoint>,
+    findings: &mut Findings,
+) -> Vec<Anchor> {
+    let given = options.checkpoints.iter().chain(kept);
+    let mut anchors: Vec<Anchor> = given.map(|given| Anchor::given(given, options.trust)).collect();
+    for file in options.cosigned {
+        match file.judge(options.trust) {
+            Ok(Some((note, cosignatures))) => {
+                let anchor = Anchor::new(file.name(), note, Source::Cosigned);
+                anchors.push(anchor.cosigned_by(cosignatures, options.trust));
+            }
+            Ok(None) => {}
+            Err(finding) => findings.add(finding),
+        }
+    }
+    anchors
 }
 
 impl Anchor {
-    pub(super) fn new(given: &EarlierCheckpoint) -> Self {
-        let checkpoint = given.note().checkpoint();
+    fn new(name: String, note: &CheckpointNote, source: Source) -> Self {
         let report = CheckpointReport {
-            name: given.name().to_owned(),
-            size: checkpoint.size(),
-            root: *checkpoint.root(),
+            name,
+            size: note.checkpoint().size(),
+            root: *note.checkpoint().root(),
             outcome: CheckpointOutcome::NotReached,
+            witnesses: Vec::new(),
         };
-        Self { note: given.note().clone(), report, root_there: None }
+        let (quorum, refused, root_there, recorded_at) = (None, None, None, None);
+        Self { note: note.clone(), report, source, quorum, refused, root_there, recorded_at }
     }
 
-    /// Its tree size.
+    fn given(given: &EarlierCheckpoint, trust: Option<&TrustRoot>) -> Self {
+        let anchor = Self::new(given.name().to_owned(), given.note(), Source::Given);
+        match trust.map_or(Ok(Vec::new()), |trust| trust.witnesses().cosignatures(given.note())) {
+            Ok(cosignatures) => anchor.cosigned_by(cosignatures, trust),
+            Err(error) => Self { refused: Some(error.to_string()), ..anchor },
+        }
+    }
+
+    fn cosigned_by(mut self, cosignatures: Vec<Cosignature>, trust: Option<&TrustRoot>) -> Self {
+        self.quorum = trust.and_then(|trust| trust.witnesses().met_by(&cosignatures));
+        self.report.witnesses = cosignatures;
+        self
+    }
+
+    /// The tree size up to which it says what the log is.
     pub(super) const fn size(&self) -> u64 {
         self.report.size
+    }
+
+    /// Who vouches for it.
+    pub(super) const fn source(&self) -> Source {
+        self.source
+    }
+
+    /// When the trust root's quorum had cosigned it, if it did.
+    pub(super) const fn quorum(&self) -> Option<QuorumTime> {
+        self.quorum
+    }
+
+    /// When the last entry that it covers was recorded, where the log comes so far.
+    pub(super) const fn recorded_at(&self) -> Option<Timestamp> {
+        self.recorded_at
     }
 
     /// The root that the log's entries have at its size, once they have come so far.
@@ -171,14 +244,16 @@ impl Anchor {
         self.report.size == size && self.root_there.is_none()
     }
 
-    /// Takes the root that the entries give at its size.
-    pub(super) const fn reach(&mut self, root: Hash) {
+    /// Takes the root that the entries give at its size, the last of which was recorded then.
+    pub(super) const fn reach(&mut self, root: Hash, recorded_at: Option<Timestamp>) {
         self.root_there = Some(root);
+        self.recorded_at = recorded_at;
     }
 
-    /// The size up to which it vouches for the log.
+    /// The size up to which it vouches for the log. What stood in the ledger itself does by its quorum alone.
     pub(super) fn covers(&self) -> Option<u64> {
-        (self.report.outcome == CheckpointOutcome::Matched).then_some(self.report.size)
+        let is_vouched_for = self.source == Source::Given || self.quorum.is_some();
+        (is_vouched_for && self.report.outcome == CheckpointOutcome::Matched).then_some(self.report.size)
     }
 
     /// Says what became of it, when the log was read and its keys are known.
@@ -194,6 +269,11 @@ impl Anchor {
         if let Some(expected) = origin.filter(|expected| actual.as_str() != *expected) {
             let (actual, expected) = (actual.to_string(), expected.to_owned());
             findings.add(Finding::AnchorOrigin { name, actual, expected });
+            self.report.outcome = CheckpointOutcome::NotThisLog;
+            return;
+        }
+        if let Some(reason) = self.refused.clone() {
+            findings.add(Finding::AnchorSignature { name, reason });
             self.report.outcome = CheckpointOutcome::NotThisLog;
             return;
         }

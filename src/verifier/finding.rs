@@ -259,6 +259,23 @@ findings! {
     #[error("the trust root pins {expected} as a key that the log came to, and it never did: entries are gone, or this is another history")]
     TrustLatestLogKey { expected: PublicKey } = "trust.latest_log_key", Tampered;
 
+    // An evidence pack, around the log in it.
+    /// A bundle of entries is not what its name says.
+    #[error("{path}: {reason}")]
+    PackEntries { path: String, reason: String } = "pack.entries", Tampered;
+    /// A tile is not made of the log's hashes.
+    #[error("{path}: {reason}")]
+    PackTile { path: String, reason: String } = "pack.tile", Tampered;
+    /// A bundle of checkpoint notes is not what its name says.
+    #[error("{path}: {reason}")]
+    PackBatches { path: String, reason: String } = "pack.batches", Tampered;
+    /// `files` doesn't fit the batches.
+    #[error("{path}: {reason}")]
+    PackFiles { path: String, reason: String } = "pack.files", Tampered;
+    /// A symbolic link, which is not followed.
+    #[error("{path}: {reason}")]
+    PackLink { path: String, reason: String } = "pack.link", Tampered;
+
     // Earlier checkpoints.
     /// Another log's name.
     #[error("earlier checkpoint {name}: its origin is `{actual}`, this log's is `{expected}`")]
@@ -275,6 +292,10 @@ findings! {
     /// Signed by a key that was compromised then, over another content than the log's.
     #[error("earlier checkpoint {name}: at size {size} the log now gives another root, and the checkpoint is signed by a log key that was compromised since size {since}, as entry {rotation} says: either it or the log is forged, and nothing here tells which")]
     AnchorContested { name: String, size: u64, since: u64, rotation: u64 } = "anchor.contested", Unclear;
+    /// A file in `cosigned/` that says nothing. Anybody who can write there may have put it there, so it decides
+    /// nothing either.
+    #[error("{name} is no cosigned note of this log, and does not count: {reason}")]
+    CosignedUnfit { name: String, reason: String } = "cosigned.unfit", Remark;
     /// Entries are gone that were published.
     #[error("earlier checkpoint {name}: the log has {size} entries, and {published} were published: entries are gone")]
     LogShorterThanCheckpoint { name: String, published: u64, size: u64 } = "log.shorter_than_checkpoint", Tampered;

@@ -15,15 +15,19 @@
 //! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`kept`], `resumption` | what an auditor keeps, and checking only what came since |
+//! | [`cosigned`] | the notes in `cosigned/` that witnesses cosigned: as good as earlier checkpoints |
+//! | [`held`] | up to where somebody outside holds the log, and what is missing |
 //! | [`finding`] | everything that can be found, with its code and class |
 //! | [`report`] | the verdict, as JSON and as text |
 
 mod anchor;
 mod attachments;
 mod compromise;
+pub mod cosigned;
 mod decode;
 pub mod finding;
 mod frames;
+pub mod held;
 pub mod kept;
 pub mod log_keys;
 mod replay;

@@ -132,8 +132,9 @@ impl Replay {
         anchors: Vec<Anchor>,
         log_keys: KeyHistory,
         head_size: Option<u64>,
+        findings: Findings,
     ) -> Self {
-        let mut replay = Self::new(anchors, log_keys, head_size, Findings::default());
+        let mut replay = Self::new(anchors, log_keys, head_size, findings);
         let head = &kept.head;
         replay.note_at_head = (head_size == Some(head.size)).then(|| head.note.clone());
         replay.newest_note = Some(head.note.clone());
@@ -312,7 +313,7 @@ impl Replay {
     fn compare_anchors(&mut self) {
         let Some(tree) = &self.tree else { return };
         for anchor in self.anchors.iter_mut().filter(|anchor| anchor.is_due(tree.size())) {
-            anchor.reach(tree.root());
+            anchor.reach(tree.root(), self.recorded_at);
         }
     }
 }

@@ -6,10 +6,13 @@ use std::fmt::Write as _;
 
 use serde::{Serialize, Serializer};
 
+use crate::event::text::Name;
 use crate::hash::Hash;
-use crate::time::Timestamp;
+use crate::log::quorum::Cosignature;
+use crate::time::{Timestamp, span_text};
 
 use super::finding::{Class, Found};
+use super::held::{Age, AgeClock, Held, HeldBy, Shortfall};
 use super::kept::KeptState;
 use super::log_keys::{RotationReport, Unvouched};
 
@@ -24,7 +27,7 @@ const CODES_NAMED_MAX: usize = 6;
 pub enum Verdict {
     /// Nothing is wrong.
     Sound {
-        /// Whether a trust root says which ledger it must be.
+        /// Whether a trust root says which ledger it must be, and as much of it is held as was asked for.
         anchored: bool,
     },
     /// Authentic, and against the rules in places.
@@ -36,9 +39,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The verdict that these findings come to. `violation_beyond` says that there is a violation beyond those.
+    /// The verdict that these findings come to. `violation_beyond` says that there is a violation beyond those;
+    /// `anchored`, that nothing is missing of what anchors it.
     #[must_use]
-    pub fn of(findings: &[Found], violation_beyond: bool, anchored: Anchored) -> Self {
+    pub fn of(findings: &[Found], violation_beyond: bool, anchored: bool) -> Self {
         let has = |class| findings.iter().any(|finding| finding.class() == class);
         if has(Class::Tampered) {
             Self::Tampered
@@ -47,7 +51,7 @@ impl Verdict {
         } else if has(Class::Unclear) {
             Self::CannotTell
         } else {
-            Self::Sound { anchored: matches!(anchored, Anchored::TrustRoot { .. }) }
+            Self::Sound { anchored }
         }
     }
 
@@ -155,6 +159,8 @@ pub struct CheckpointReport {
     pub root: Hash,
     /// What became of it.
     pub outcome: CheckpointOutcome,
+    /// Which of the trust root's witnesses cosigned it, and when.
+    pub witnesses: Vec<Cosignature>,
 }
 
 /// What became of the attachments that lawful entries cite.
@@ -176,6 +182,18 @@ pub struct Report {
     /// What became of what an earlier verification kept, where that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptUse>,
+    /// Whether it is the ledger that a trust root names: its entry 0 is.
+    pub rooted: bool,
+    /// The quorum that the trust root names.
+    pub quorum: Option<Name>,
+    /// Up to where somebody outside holds the log; none where nobody does.
+    pub held: Option<Held>,
+    /// Entries behind that.
+    pub unheld: u64,
+    /// How old is what is held, where an age was asked for.
+    pub age: Option<Age>,
+    /// What is missing for it to be anchored as asked.
+    pub not_anchored: Vec<Shortfall>,
     /// The log's name, pinned or as entry 0 says; none where neither tells.
     pub origin: Option<String>,
     /// The leaf hash of entry 0, where it could be read.
@@ -206,6 +224,8 @@ pub struct Report {
     pub attachments: Option<AttachmentCounts>,
     /// The earlier checkpoints given.
     pub checkpoints: Vec<CheckpointReport>,
+    /// The notes in `cosigned/` that witnesses of the trust root cosigned.
+    pub cosigned: Vec<CheckpointReport>,
     /// What was found: about the whole log first, then by entry and code. At most 1,000 of a code.
     pub findings: Vec<Found>,
     /// Whether a violation beyond those kept was not accepted. It shows in the verdict; of which entry it is, nobody can
@@ -289,6 +309,16 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
         };
         line("checkpoint", format!("{} (size {}): {outcome}", checkpoint.name, checkpoint.size));
     }
+    if let Some(held) = &report.held {
+        line("held to", held_words(held, report.quorum.as_ref()));
+    }
+    let is_asked = report.held.is_some() || report.not_anchored.iter().any(Shortfall::is_of_holding);
+    if is_asked && report.unheld > 0 {
+        line("not yet held", counted(report.unheld, "entry", "entries"));
+    }
+    if let Some(age) = report.age {
+        line("age", format!("{} by {}", span_text(age.ms.max(0)), clock_words(age.clock)));
+    }
     if report.rules_judged_up_to < report.size {
         let judged = match report.rules_judged_up_to {
             0 => "no entry could be judged".to_owned(),
@@ -296,7 +326,7 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
         };
         line("rules", judged);
     }
-    if report.anchored != Anchored::No && report.checkpoints.is_empty() {
+    if report.anchored != Anchored::No && report.checkpoints.is_empty() && report.quorum.is_none() {
         line(
             "note",
             "a rewrite after entry 0 by the holder of the log key could not be seen: \
@@ -330,26 +360,94 @@ fn verdict_line(report: &Report, trust_name: &str) -> String {
         counted(report.signatures, "author signature", "author signatures"),
     );
     match report.verdict {
-        Verdict::Sound { .. } => match report.anchored {
-            Anchored::TrustRoot { ledger_id } => {
-                format!("VERDICT: sound — {sizes}; rooted in {trust_name} (ledger id {}…)", ledger_id.short())
-            }
-            Anchored::UpTo { entry, log_key, .. } => {
-                let what = match log_key {
-                    Unvouched::Lost => "lost",
-                    Unvouched::Compromised => "compromised",
-                };
-                format!(
-                    "VERDICT: sound, but not anchored — {sizes}; the log key was replaced after it was {what} in entry \
-                     {entry}; no checkpoint or trust root that you gave covers that"
-                )
-            }
-            Anchored::No => format!("VERDICT: sound, but not anchored — {sizes}; no trust root was given"),
-        },
+        Verdict::Sound { anchored: true } => {
+            let id = report.ledger_id.map_or_else(String::new, |id| id.short());
+            let held = report.held.as_ref().map_or_else(String::new, held_in_short);
+            format!("VERDICT: sound — {sizes}; rooted in {trust_name} (ledger id {id}…){held}")
+        }
+        Verdict::Sound { anchored: false } => {
+            let missing: Vec<String> = report.not_anchored.iter().map(shortfall_words).collect();
+            format!("VERDICT: sound, but not anchored — {sizes}; {}", missing.join("; "))
+        }
         Verdict::Tampered => format!("VERDICT: TAMPERED — {}", tally(report)),
         Verdict::Violation => format!("VERDICT: VIOLATION — {}", tally(report)),
         Verdict::CannotTell => {
             format!("VERDICT: cannot tell — sound as far as it can be read ({sizes}); {}", tally(report))
+        }
+    }
+}
+
+/// Up to where, by whom, and when.
+fn held_words(held: &Held, quorum: Option<&Name>) -> String {
+    let Held { size, by, at, seen_at, witnesses, .. } = held;
+    let names = |witnesses: &[Cosignature]| {
+        witnesses.iter().map(|signed| signed.name.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = format!("size {size}, by ");
+    match (by, quorum) {
+        (HeldBy::Quorum, Some(quorum)) => {
+            text += &format!("the quorum `{quorum}` of witnesses ({})", names(witnesses));
+        }
+        (HeldBy::Quorum, None) => text += &format!("witnesses ({})", names(witnesses)),
+        (HeldBy::Checkpoints(checkpoints), _) => text += &checkpoints.join(", "),
+    }
+    if let Some(at) = at {
+        text += &format!(" at {at}");
+    }
+    if let Some(seen_at) = seen_at.filter(|&seen_at| Some(seen_at) != *at) {
+        text += &format!(", and again at {seen_at}");
+    }
+    text
+}
+
+fn held_in_short(held: &Held) -> String {
+    let at = held.at.map_or_else(String::new, |at| format!(" at {at}"));
+    format!("; held to size {}{at}", held.size)
+}
+
+const fn clock_words(clock: AgeClock) -> &'static str {
+    match clock {
+        AgeClock::Witnesses => "the witnesses' clocks",
+        AgeClock::Ledger => "the ledger's clock, at the last entry that is held",
+    }
+}
+
+/// What is missing, as a reason.
+#[must_use]
+pub fn shortfall_words(shortfall: &Shortfall) -> String {
+    match shortfall {
+        Shortfall::NoTrustRoot => "no trust root was given".to_owned(),
+        Shortfall::LogKeyReplaced { entry, log_key } => {
+            let what = match log_key {
+                Unvouched::Lost => "lost",
+                Unvouched::Compromised => "compromised",
+            };
+            format!(
+                "the log key was replaced after it was {what} in entry {entry}; no checkpoint or trust root that you \
+                 gave covers that"
+            )
+        }
+        Shortfall::NotHeldByQuorum { quorum } => {
+            format!("no checkpoint of it is cosigned by the quorum `{quorum}` that the trust root names")
+        }
+        Shortfall::TooManyUnheld { unheld, max } => {
+            format!("{} not yet held, and at most {max} may be", counted(*unheld, "entry is", "entries are"))
+        }
+        Shortfall::TooOld { age_ms, max_ms, clock } => {
+            let (age, max, clock) = (span_text(*age_ms), span_text(*max_ms), clock_words(*clock));
+            format!("what is held is {age} old by {clock}, and at most {max} is allowed")
+        }
+        Shortfall::AgeUnknown { max_ms, ahead_ms } => {
+            let max = span_text(*max_ms);
+            match ahead_ms {
+                None => format!("nothing is held, and what is held was to be at most {max} old"),
+                Some(ahead_ms) => {
+                    let ahead = span_text(*ahead_ms);
+                    format!(
+                        "the time of what is held lies {ahead} ahead, and tells no age: at most {max} is allowed"
+                    )
+                }
+            }
         }
     }
 }

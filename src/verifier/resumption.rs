@@ -52,7 +52,8 @@ impl<'a> Verification<'a> {
         if self.options.strict && !kept.head.strict {
             return because("the signatures before were not checked by the strict rule");
         }
-        let resumed = Self { kept: Some(kept), ..self.clone() };
+        let earlier = Some(EarlierCheckpoint::of_kept(kept));
+        let resumed = Self { kept: Some(kept), earlier, ..self.clone() };
         let judged = match resumed.run() {
             Err(VerifyError::Store(StoreError::NoSuchFile { .. })) => {
                 return because("the log does not hold what it stands for");
@@ -76,7 +77,7 @@ impl<'a> Verification<'a> {
         for anchor in anchors.iter_mut().filter(|anchor| anchor.size() < size) {
             let matched = kept.head.matched.iter().find(|(size, _)| *size == anchor.size());
             if let Some((_, root)) = matched {
-                anchor.reach(*root);
+                anchor.reach(*root, None);
             }
         }
         let is_below = |anchor: &&mut Anchor| anchor.size() < size && anchor.root_there().is_none();
@@ -102,7 +103,7 @@ impl<'a> Verification<'a> {
         if tree == kept.tree {
             for (anchor, root) in below.iter_mut().zip(roots) {
                 if let Some(root) = root {
-                    anchor.reach(root);
+                    anchor.reach(root, None);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Verifying a log from its bytes: the order of things, and nothing that is checked itself.
 //!
-//! 1. `head` was read first: what lies beyond it is not published. (Where somebody holds a
+//! 1. `cosigned/`, then `head` were read first: what lies beyond it is not published. (Where somebody holds a
 //!    checkpoint beyond it, that much was published all the same.)
 //! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
 //!    signatures checked on all cores, those of the group before are replayed in order.
@@ -20,16 +20,21 @@ use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
 use crate::store::attachments::AttachmentError;
 use crate::store::batch_log::{BatchSource, Position, StoreError};
+use crate::store::cosigned::CosignedError;
 use crate::store::files::FileSource;
 use crate::store::frame::Frame;
 use crate::store::head::{Head, HeadError, HeadState, read_head};
 
-use super::anchor::{Anchor, Published, ReadLog, check_founding, check_head, check_latest_log_key};
+use super::anchor::{
+    Anchor, Published, ReadLog, Source, anchors, check_founding, check_head, check_latest_log_key,
+};
 use super::attachments;
 use super::compromise::find_compromised;
+use super::cosigned::{CosignedFile, read_cosigned};
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
 use super::finding::{Ended, Finding, Findings};
 use super::frames::{Frames, Step};
+use super::held::{MaxAge, weigh};
 use super::kept::{EarlierIds, Head as KeptHead, KeptState};
 use super::log_keys::{Candidates, KeyHistory};
 use super::replay::{Replay, Replayed};
@@ -37,7 +42,7 @@ use super::report::{Anchored, AttachmentCounts, KeptUse, Report, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
 /// thousand signatures, and little memory, of which two groups take their share.
-const GROUP_ENTRIES: u64 = 8_192;
+const GROUP_ENTRIES: u64 = 4096;
 const GROUP_BYTES: usize = 8 << 20;
 /// How often a ledger is verified that publishes entries meanwhile, where an attachment is missing.
 const PASSES_MAX: usize = 3;
@@ -59,6 +64,12 @@ pub struct Options<'a> {
     pub kept: Option<&'a KeptState>,
     /// Whether to give what the next verification can go on from, where this one finds the log sound and rooted.
     pub keep: bool,
+    /// What stands in `cosigned/`; [`verify_dir`] reads it from the directory.
+    pub cosigned: &'a [CosignedFile],
+    /// How many entries need not be held yet, by a checkpoint that was kept or a quorum of witnesses.
+    pub max_unheld: Option<u64>,
+    /// How old may be what is held.
+    pub max_age: Option<MaxAge>,
 }
 
 /// What a verification came to.
@@ -143,6 +154,9 @@ pub enum VerifyError {
     /// An attachment could not be read.
     #[error(transparent)]
     Attachment(#[from] AttachmentError),
+    /// `cosigned/` could not be listed.
+    #[error(transparent)]
+    Cosigned(#[from] CosignedError),
     /// No threads could be started.
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
@@ -170,6 +184,8 @@ pub fn judge_dir(dir: &Path, options: &Options<'_>, progress: &Progress<'_>) -> 
         return Err(VerifyError::NotALedger { path: dir.to_owned() });
     }
     let attachments = Some(dir).filter(|_| !options.skip_attachments);
+    let cosigned = read_cosigned(dir)?;
+    let options = &Options { cosigned: &cosigned, ..*options };
     let mut published = read_published(dir)?;
     for _ in 1..PASSES_MAX {
         let size = published.until();
@@ -218,6 +234,41 @@ pub fn judge(
     verify_published(source, Published::Head(head), None, options, progress)
 }
 
+/// A log that does not stand in a ledger's directory.
+pub struct Elsewhere<'a> {
+    /// Its frames.
+    pub source: &'a dyn BatchSource,
+    /// What was published; none where nobody says, and so all there is counts.
+    pub head: Option<HeadState>,
+    /// The directory in which its `attachments/` stand, if they are to be looked at.
+    pub attachments: Option<&'a Path>,
+    /// What was found wrong around it.
+    pub findings: Vec<Finding>,
+}
+
+/// As [`judge`], for a log that stands elsewhere, with what was found wrong around it.
+///
+/// # Errors
+/// [`VerifyError`]; whatever is wrong with the log is in the report.
+pub fn verify_elsewhere(
+    log: Elsewhere<'_>,
+    options: &Options<'_>,
+    progress: &Progress<'_>,
+) -> Result<Judged, VerifyError> {
+    let Elsewhere { source, head, attachments, findings: around } = log;
+    let published = head.map_or(Published::Unsaid, Published::Head);
+    run(&Verification {
+        source,
+        published,
+        attachments,
+        around,
+        options,
+        progress,
+        kept: None,
+        earlier: None,
+    })
+}
+
 fn verify_published(
     source: &dyn BatchSource,
     published: Published,
@@ -225,12 +276,26 @@ fn verify_published(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Judged, VerifyError> {
+    let around = Vec::new();
+    run(&Verification {
+        source,
+        published,
+        attachments,
+        around,
+        options,
+        progress,
+        kept: None,
+        earlier: None,
+    })
+}
+
+/// Runs a verification from the log's start, or from what was kept.
+fn run(whole: &Verification<'_>) -> Result<Judged, VerifyError> {
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads.unwrap_or(0))
+        .num_threads(whole.options.threads.unwrap_or(0))
         .build()
         .map_err(|error| VerifyError::Threads(io::Error::other(error)))?;
-    let whole = Verification { source, published, attachments, options, progress, kept: None, earlier: None };
-    pool.install(|| match options.kept {
+    pool.install(|| match whole.options.kept {
         None => whole.run(),
         Some(kept) => whole.go_on_from(kept),
     })
@@ -243,11 +308,13 @@ pub(super) struct Verification<'a> {
     pub(super) published: Published,
     /// The ledger's directory, where its attachments are looked at.
     pub(super) attachments: Option<&'a Path>,
+    /// What was found wrong around the log.
+    pub(super) around: Vec<Finding>,
     pub(super) options: &'a Options<'a>,
     pub(super) progress: &'a Progress<'a>,
     /// What it goes on from.
     pub(super) kept: Option<&'a KeptState>,
-    /// What was kept, where the log is verified from its start all the same: its checkpoint is held against the log.
+    /// The checkpoint of what was kept: held against the log, whether it goes on from there or from its start.
     pub(super) earlier: Option<EarlierCheckpoint>,
 }
 
@@ -277,7 +344,10 @@ struct Group {
 
 impl Verification<'_> {
     pub(super) fn run(&self) -> Result<Judged, VerifyError> {
-        let until = self.until();
+        let mut findings = Findings::default();
+        findings.extend(self.around.iter().cloned());
+        let anchors = anchors(self.options, self.earlier.as_ref(), &mut findings);
+        let until = self.until(&anchors);
         let start = self.kept.map_or(Position::START, KeptState::position);
         let mut frames = Frames::from(self.source, start, until)?;
         let mut group = next_group(&mut frames)?;
@@ -287,10 +357,9 @@ impl Verification<'_> {
         };
         let expected = self.expected(founding.as_ref());
 
-        let mut findings = Findings::default();
         self.check_founding(founding.as_ref(), &expected, &mut findings);
         let mut candidates = Candidates::new(&expected);
-        let mut replay = self.replay(&expected, &mut candidates, findings)?;
+        let mut replay = self.replay(anchors, &expected, &mut candidates, findings)?;
 
         let keys = KeyCache::default();
         let checks = SignatureChecks { keys: &keys, strict: self.options.strict };
@@ -332,11 +401,11 @@ impl Verification<'_> {
     /// The replay, from the beginning or from what was kept.
     fn replay(
         &self,
+        mut anchors: Vec<Anchor>,
         expected: &Expected,
         candidates: &mut Candidates,
         findings: Findings,
     ) -> Result<Replay, VerifyError> {
-        let mut anchors: Vec<Anchor> = self.checkpoints().map(Anchor::new).collect();
         let head_size = self.published.head().map(Head::size);
         let first_key = expected.log_key.as_ref();
         let Some(kept) = self.kept else {
@@ -349,7 +418,7 @@ impl Verification<'_> {
         for (_, key, _) in rotations {
             candidates.know(*key);
         }
-        Ok(Replay::resume(kept, anchors, KeyHistory::restore(first_key, rotations), head_size))
+        Ok(Replay::resume(kept, anchors, KeyHistory::restore(first_key, rotations), head_size, findings))
     }
 
     /// Holds the bytes in `attachments/` against what lawful entries cite and redact.
@@ -363,14 +432,9 @@ impl Verification<'_> {
         attachments::check(dir, register, judged_to_the_end, &mut replayed.findings).map(Some)
     }
 
-    /// The checkpoints that are held against the log.
-    fn checkpoints(&self) -> impl Iterator<Item = &EarlierCheckpoint> {
-        self.options.checkpoints.iter().chain(&self.earlier)
-    }
-
     /// What is published, and what earlier checkpoints prove to have been.
-    fn until(&self) -> u64 {
-        let kept = self.checkpoints().map(|given| given.note().checkpoint().size()).max().unwrap_or(0);
+    fn until(&self, anchors: &[Anchor]) -> u64 {
+        let kept = anchors.iter().map(Anchor::size).max().unwrap_or(0);
         self.published.until().max(kept)
     }
 
@@ -417,10 +481,24 @@ impl Verification<'_> {
         let Ended { findings, counts: finding_counts, violation_beyond } =
             std::mem::take(&mut replayed.findings).end();
         let anchored = self.anchored(&replayed);
+        let holding = weigh(self.options, &replayed.anchors, anchored, end.size);
+        let trust = self.options.trust;
+        let rooted =
+            founding.zip(trust).is_some_and(|(founding, trust)| founding.ledger_id == trust.ledger_id());
+        let reports = |source| {
+            let anchors = replayed.anchors.iter().filter(move |anchor| anchor.source() == source);
+            anchors.map(|anchor| anchor.report.clone()).collect()
+        };
         let report = Report {
-            verdict: Verdict::of(&findings, violation_beyond, anchored),
+            verdict: Verdict::of(&findings, violation_beyond, holding.shortfalls.is_empty()),
             anchored,
             kept: self.kept.map(KeptUse::of),
+            rooted,
+            quorum: trust.and_then(|trust| trust.witnesses().quorum().cloned()),
+            held: holding.held,
+            unheld: holding.unheld,
+            age: holding.age,
+            not_anchored: holding.shortfalls,
             origin: expected.origin.as_ref().map(ToString::to_string),
             ledger_id: founding.map(|founding| founding.ledger_id),
             log_key: expected.log_key.as_ref().map(ToString::to_string),
@@ -435,7 +513,8 @@ impl Verification<'_> {
             strict: self.options.strict,
             rules_judged_up_to: replayed.rules_judged_up_to,
             attachments: end.attachments,
-            checkpoints: replayed.anchors.iter().map(|anchor| anchor.report.clone()).collect(),
+            checkpoints: reports(Source::Given),
+            cosigned: reports(Source::Cosigned),
             findings,
             violation_beyond,
             finding_counts,

@@ -7,9 +7,12 @@ use rollbook::cli::explain::{Explanation, explanations};
 use rollbook::event::body::Kind;
 use rollbook::lifecycle::refusal::Refusal;
 use rollbook::verifier::finding::{Class, Finding};
+use rollbook::verifier::held::{AgeClock, Shortfall};
+use rollbook::verifier::log_keys::Unvouched;
 use rollbook::verifier::report::Verdict;
 
 use crate::support::desk::Desk;
+use crate::support::events::name;
 use crate::support::vectors::repository_file;
 
 /// The words of verdicts: those of JSON, and what `sound` is where exit is 4.
@@ -18,6 +21,23 @@ fn verdicts() -> impl Iterator<Item = String> {
         [Verdict::Sound { anchored: true }, Verdict::Tampered, Verdict::Violation, Verdict::CannotTell];
     of_json.map(|verdict| verdict.as_str().to_owned()).into_iter().chain(["not_anchored".to_owned()])
 }
+
+/// What can be missing where exit is 4.
+fn shortfalls() -> impl Iterator<Item = String> {
+    let all = [
+        Shortfall::NoTrustRoot,
+        Shortfall::LogKeyReplaced { entry: 3, log_key: Unvouched::Lost },
+        Shortfall::NotHeldByQuorum { quorum: name("two") },
+        Shortfall::TooManyUnheld { unheld: 2, max: 1 },
+        Shortfall::TooOld { age_ms: 2, max_ms: 1, clock: AgeClock::Ledger },
+        Shortfall::AgeUnknown { max_ms: 1, ahead_ms: None },
+    ];
+    all.into_iter().map(|missing| serde_json::to_value(missing).unwrap()["code"].as_str().unwrap().to_owned())
+}
+
+/// Why a witness signs nothing.
+const WITNESS_REFUSALS: [&str; 5] =
+    ["unknown_log", "log_signature", "smaller", "other_root", "not_consistent"];
 
 /// What stands in the tables, errors apart: those are operating.md's, and no list of the program's holds them.
 fn told() -> Vec<Explanation> {
@@ -31,7 +51,9 @@ fn every_code_is_explained_once_and_no_other() {
     let codes: Vec<String> = told().into_iter().map(|told| told.code).collect();
     let explained: BTreeSet<String> = codes.iter().cloned().collect();
     let exits = (0..=5).map(|exit: u8| exit.to_string());
-    let wanted: BTreeSet<String> = Finding::all_codes().chain(verdicts()).chain(exits).collect();
+    let of_witnesses = WITNESS_REFUSALS.map(str::to_owned);
+    let others = exits.chain(shortfalls()).chain(of_witnesses);
+    let wanted: BTreeSet<String> = Finding::all_codes().chain(verdicts()).chain(others).collect();
     assert_eq!(explained, wanted);
     assert_eq!(codes.len(), wanted.len(), "one is explained twice");
 }
@@ -180,9 +202,6 @@ fn a_verification_points_to_what_explains_its_verdict() {
 
 // The threat model.
 
-/// Rooms of findings that a page may name before the program has them.
-const TO_COME: [&str; 2] = ["cosigned", "pack"];
-
 fn threat_model() -> String {
     fs::read_to_string(repository_file("docs/threat-model.md")).unwrap()
 }
@@ -208,13 +227,11 @@ fn is_dotted(span: &str) -> bool {
 fn the_threat_model_names_findings_that_exist() {
     let codes: BTreeSet<String> = Finding::all_codes().collect();
     let kinds: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-    let rooms: BTreeSet<&str> = codes.iter().filter_map(|code| code.split('.').next()).collect();
     let mut named = 0;
     for span in spans(&threat_model()) {
-        let (room, end) = span.split_once('.').unwrap_or_default();
+        let end = span.split_once('.').map_or("", |(_, end)| end);
         let is_file = ["toml", "pem", "md", "py", "rs", "state", "note"].contains(&end);
-        let is_to_come = TO_COME.contains(&room) && !rooms.contains(room);
-        if !is_dotted(&span) || is_file || is_to_come || kinds.contains(&*span) {
+        if !is_dotted(&span) || is_file || kinds.contains(&*span) {
             continue;
         }
         assert!(codes.contains(&span), "{span}");
@@ -223,17 +240,14 @@ fn the_threat_model_names_findings_that_exist() {
     assert!(named > 50, "{named}");
 }
 
-/// `file::test` in the page is a test in `tests/suite/file.rs`. A file that is not there yet is passed over.
+/// `file::test` in the page is a test in `tests/suite/file.rs`.
 #[test]
 fn the_threat_model_rests_on_tests_that_exist() {
     let page = threat_model();
     let mut found = 0;
     for span in spans(&page) {
         let Some((file, test)) = span.split_once("::") else { continue };
-        let Ok(source) = fs::read_to_string(repository_file(&format!("tests/suite/{file}.rs"))) else {
-            assert!(["witnesses", "quorums", "packs", "proofs"].contains(&file), "{span}: no such file");
-            continue;
-        };
+        let source = fs::read_to_string(repository_file(&format!("tests/suite/{file}.rs"))).expect(file);
         assert!(source.contains(&format!("fn {test}(")), "{span}");
         found += 1;
     }

@@ -760,6 +760,8 @@ fn attacks_cover_every_finding() {
     // What becomes of the files beside a log, tests/suite/attachments.rs shows.
     found.extend(Finding::CODES.iter().filter(|code| code.starts_with("attachment.")));
     found.extend(crate::authority::FINDS);
+    found.extend(crate::packs::codes_found());
+    found.extend(crate::witnesses::FINDS);
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
