@@ -37,9 +37,9 @@ const UNKNOWN_RULES: &str = "rules_unknown";
 /// How many codes a verification's hint names.
 const HINTED_MAX: usize = 6;
 
-/// Say what a code means: of a finding, a refusal, a verdict, an exit code, an error of opening.
+/// Say what a code means: of a finding, a refusal, a verdict, an exit code, an error.
 ///
-/// For each: its class, what was seen, what it can mean, what to do. A refusal has the code of the
+/// For each its class, what was seen, what it can mean, what to do. A refusal has the code of the
 /// finding without rule. before it, and both are explained, with the rules that say so. Without a
 /// code, all of them are listed with their class, one a line. The texts are those of
 /// docs/auditing.md, docs/lifecycle.md and docs/operating.md.
@@ -51,6 +51,7 @@ const HINTED_MAX: usize = 6;
 ///   rollbook explain from_mismatch
 ///   rollbook explain 4
 ///   rollbook --json explain
+#[expect(clippy::doc_markdown, reason = "this is help for a terminal, which shows backticks")]
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Explain {
@@ -64,7 +65,7 @@ pub struct Explain {
 pub struct Explanation {
     /// The code.
     pub code: String,
-    /// Of a finding, what it means for the verdict; else `verdict`, `exit` or `error`.
+    /// Of a finding, what it means for the verdict; else `verdict`, `not_anchored`, `exit`, `witness` or `error`.
     pub class: String,
     /// What was seen.
     pub seen: String,
@@ -148,7 +149,7 @@ impl Explain {
             return list(&all, context);
         }
         let asked = self.codes.iter().map(|code| find(&all, code)).collect::<Result<Vec<_>, _>>()?;
-        for (number, explanation) in asked.into_iter().enumerate() {
+        for (number, explanation) in asked.into_iter().flatten().enumerate() {
             if context.json() {
                 context.print_json(explanation)?;
             } else {
@@ -261,13 +262,19 @@ fn rule(code: &str, row: &[&str], section: &str, every: &Explanation, rules: &[&
         to_do: plain(refusal_advice(code).unwrap_or_default()),
         rules: refusing.map(|row| RuleFact { event: plain(row[0]), fact: plain(row[1]) }).collect(),
     };
+    let (can_mean, to_do) = match class {
+        // Nobody accepts what a newer program may find to be in order.
+        Class::Unclear => (refused.can_mean.clone(), refused.to_do.clone()),
+        _ => (every.can_mean.clone(), every.to_do.replace("CODE", &format!("rule.{code}"))),
+    };
     Explanation {
         code: format!("rule.{code}"),
         class: class.to_string(),
         seen: plain(row[1]),
+        can_mean,
+        to_do,
         refused: Some(refused),
         page: format!("docs/auditing.md, {}", plain(section)),
-        ..every.clone()
     }
 }
 
@@ -284,18 +291,21 @@ fn error(code: &str, row: &[&str], section: &str) -> Explanation {
     }
 }
 
-/// The explanation of a code as somebody writes it: `TAMPERED`, `not anchored`, and a refusal's without `rule.`.
-fn find<'a>(all: &'a [Explanation], asked: &str) -> Result<&'a Explanation, Failure> {
+/// What is explained of a code as somebody writes it: `TAMPERED`, `not anchored`, and a refusal's without `rule.`. More
+/// than one where a finding, or what is missing, and an error have the same.
+fn find<'a>(all: &'a [Explanation], asked: &str) -> Result<Vec<&'a Explanation>, Failure> {
     let wanted = asked.trim().to_lowercase().replace(' ', "_");
     let bare = |told: &'a Explanation| told.refused.as_ref().map(|refused| refused.code.as_str());
-    let found = all.iter().find(|told| told.code == wanted);
-    found.or_else(|| all.iter().find(|told| bare(told) == Some(&wanted))).ok_or_else(|| {
-        let known = all.iter().map(|told| told.code.as_str()).chain(all.iter().filter_map(bare));
-        let meant = nearest(&wanted, known).map(|near| format!("did you mean `{near}`? "));
-        let shown: String = asked.chars().take(64).collect();
-        Failure::usage(format!("there is no code `{shown}`"))
-            .hint(format!("{}`rollbook explain` lists them all", meant.unwrap_or_default()))
-    })
+    let is_meant = |told: &&'a Explanation| told.code == wanted || bare(told) == Some(&wanted);
+    let found: Vec<_> = all.iter().filter(is_meant).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let known = all.iter().map(|told| told.code.as_str()).chain(all.iter().filter_map(bare));
+    let meant = nearest(&wanted, known).map(|near| format!("did you mean `{near}`? "));
+    let shown: String = asked.chars().take(64).collect();
+    Err(Failure::usage(format!("there is no code `{shown}`"))
+        .hint(format!("{}`rollbook explain` lists them all", meant.unwrap_or_default())))
 }
 
 fn list(all: &[Explanation], context: &Context) -> Result<(), Failure> {

@@ -120,6 +120,9 @@ fn a_refusal_is_explained_with_its_rules_and_its_hint() {
     ] {
         assert!(bare.lines().any(|told| told == line), "`{line}` is missing:\n{bare}");
     }
+    assert!(bare.contains("rollbook ratify INDEX --accept rule.approver_is_proposer\n"), "{bare}");
+    let unclear = desk.done_json("explain rules_unknown");
+    assert_eq!((&unclear["class"], &unclear["to_do"]), (&"unclear".into(), &"upgrade this program".into()));
 }
 
 #[test]
@@ -127,6 +130,10 @@ fn an_error_of_opening_is_explained() {
     let told = Desk::empty().done_json("explain head_lost");
     assert_eq!((&told["class"], &told["page"]), (&"error".into(), &"docs/operating.md, Opening".into()));
     assert_eq!(told["seen"], "the message begins: head holds no readable checkpoint (exit 3)");
+    // A code of two things: what is missing for a verdict, and why a ledger does not open.
+    let both = Desk::empty().done("explain log_key_replaced");
+    let heads: Vec<&str> = both.lines().filter(|line| line.starts_with("log_key_replaced: ")).collect();
+    assert_eq!(heads, ["log_key_replaced: not_anchored", "log_key_replaced: error"]);
 }
 
 #[test]
