@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::describe::visible;
+use crate::cli::explain;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::kept;
 use crate::cli::progress;
@@ -105,6 +106,7 @@ impl Verify {
         } else {
             let name = self.trust.as_ref().map(|path| path.display().to_string());
             context.print(visible(render(report, name.as_deref()).trim_end()))?;
+            explain::point_to(context, report);
         }
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
         match report.verdict.exit_code() {

@@ -14,6 +14,7 @@ mod cli_rotation;
 mod cli_settings;
 mod cli_signing;
 mod ed25519_vectors;
+mod explain;
 mod format_golden;
 mod format_mutations;
 mod format_rejected;
