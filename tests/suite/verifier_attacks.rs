@@ -1,6 +1,7 @@
 //! Attacks on a log, each with the exact findings and exit code that it ends in.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::{ED25519_BASEPOINT_TABLE, EIGHT_TORSION};
@@ -1039,4 +1040,23 @@ fn progress_ends_at_the_published_size() {
     });
     assert_eq!(report.unwrap().verdict.exit_code(), 4);
     assert_eq!(*newest.lock().unwrap(), (5, 5));
+}
+
+#[test]
+fn a_pipe_or_a_device_in_place_of_a_file_is_not_waited_for() {
+    let forge = small();
+    let make_pipe =
+        |path: &Path| rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap();
+    let make_endless = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let makes: [&dyn Fn(&Path); 2] = [&make_pipe, &make_endless];
+    for name in ["head", "log/00000000000000000000.batches"] {
+        for make in makes {
+            let dir = tempfile::tempdir().unwrap();
+            forge.write(dir.path());
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+            make(&dir.path().join(name));
+            let error = verify_dir(dir.path(), &quick(), &|_, _| {}).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("not a regular file"), "{error}");
+        }
+    }
 }
