@@ -53,7 +53,7 @@ use crate::support::events::*;
 use crate::support::every_kind::{
     REDACTED, abe, dan, every_kind, ready_to_release, second_log_key, three_files,
 };
-use crate::support::forge::{Forge, codes, head_of, quick, sign, verify_log};
+use crate::support::forge::{Forge, codes, head_of, log_of, quick, sign, verify_log};
 use crate::support::tables::Tables;
 use crate::verifier_attacks::{
     Attack, Case, at_every, attack, author, dan as small_dan, malleated, promoted, small, torsion_signature,
@@ -274,6 +274,33 @@ const ROWS: &[Attack] = &[
         let last = every_kind().frames().len() - 1;
         without_batches(&[last - 1, last])
     }),
+    attack(
+        "two neighbouring batches are damaged",
+        1,
+        &["frame.damaged", "log.unread", "frame.damaged", "log.unread"],
+        || with_damaged(&[(5, 100), (6, 100)]),
+    ),
+    attack(
+        "the last batch of a file and the first of the next are damaged",
+        1,
+        &["frame.damaged", "log.unread", "frame.damaged", "log.unread"],
+        || with_damaged(&[(3, 100), (4, 100)]),
+    ),
+    attack(
+        "the last two batches are damaged",
+        1,
+        &["frame.damaged", "log.unread", "frame.damaged", "log.unread"],
+        || {
+            let last = every_kind().frames().len() - 1;
+            with_damaged(&[(last - 1, 100), (last, 100)])
+        },
+    ),
+    attack(
+        "a batch is damaged in its header, and so is its neighbour: nothing tells where one ends",
+        1,
+        &["frame.damaged", "log.unread"],
+        || with_damaged(&[(5, 0), (6, 0)]),
+    ),
     // Signers.
     attack("a signer whom nobody granted anything", 1, &["rule.signer_unknown"], || {
         let mut forge = promoted();
@@ -568,6 +595,16 @@ fn without_batches(dropped: &[usize]) -> Case {
     Case::of(&forge).frames(&frames)
 }
 
+/// [`every_kind`] in its three files, with a bit flipped in each of these batches, at that byte.
+fn with_damaged(places: &[(usize, usize)]) -> Case {
+    let forge = every_kind();
+    let mut frames = forge.frames().to_vec();
+    for &(batch, at) in places {
+        frames[batch][at] ^= 1;
+    }
+    Case { files: three_files(&frames), ..Case::of(&forge) }
+}
+
 /// Every code that a row finds.
 pub(crate) fn codes_found() -> impl Iterator<Item = &'static str> {
     ROWS.iter().flat_map(|row| row.finds).copied()
@@ -661,16 +698,11 @@ fn sweep_frames(step: usize) -> (usize, Swept) {
         frames[number][at] ^= 1 << (at % 8);
         let checksum = crc32c::crc32c(&frames[number][..end]);
         frames[number][end..].copy_from_slice(&checksum.to_le_bytes());
-        let log = MemoryLog::from_files(files_like(&frames), RollSize::DEFAULT);
+        let log = log_of(&frames);
         verify_log(&log, head.clone(), &Options { trust: Some(&trust), ..quick() })
     });
     println!("{} bytes of frames, checksums made anew: {swept:?}", places.len());
     (places.len(), swept)
-}
-
-/// One file of frames that may not be sound.
-fn files_like(frames: &[Vec<u8>]) -> [(u64, Vec<u8>); 1] {
-    [(0, frames.concat())]
 }
 
 #[test]
@@ -763,7 +795,7 @@ fn each_of_two_neighbours_is_named() {
     assert_eq!((&json[0]["facts"]["index"], &json[0]["facts"]["actual"]), (&8.into(), &14.into()));
     assert_eq!((&json[1]["facts"]["index"], &json[1]["facts"]["until"]), (&8.into(), &14.into()));
     assert!(report.findings[1].to_string().starts_with("entries from 8 to 13 could not be read"));
-    // Of one alone, less.
+    // Of one alone, fewer.
     let report = without_batches(&[2]).verify();
     assert!(report.findings[1].to_string().starts_with("entries from 8 to 10 could not be read"));
 }
@@ -930,16 +962,16 @@ fn odd_points_get_one_verdict_at_any_place_of_a_log() {
         let forge = odd_log(NOTES, batch, &odd);
         let trust = forge.trust();
         let bad = odd.iter().filter(|(_, odd)| !odd.passes());
-        let bad: Vec<(String, usize)> =
-            bad.map(|(place, _)| ("signature.author".to_owned(), place + 1)).collect();
+        let bad: Vec<(String, u64)> =
+            bad.map(|(place, _)| ("signature.author".to_owned(), *place as u64 + 1)).collect();
         for (threads, strict) in [(1, false), (2, true), (4, false)] {
             let options =
                 Options { trust: Some(&trust), threads: Some(threads), strict, ..Options::default() };
             let report = verify_log(&forge.log(), forge.head(), &options);
-            let index = report.findings.iter().map(|found| found.index().unwrap() as usize);
-            let found: Vec<(String, usize)> = codes(&report).into_iter().zip(index).collect();
-            let remark = strict.then(|| ("signature.not_strict".to_owned(), start + 1));
-            let expected: Vec<(String, usize)> = remark.into_iter().chain(bad.clone()).collect();
+            let index = report.findings.iter().map(|found| found.index().unwrap());
+            let found: Vec<(String, u64)> = codes(&report).into_iter().zip(index).collect();
+            let remark = strict.then(|| ("signature.not_strict".to_owned(), start as u64 + 1));
+            let expected: Vec<(String, u64)> = remark.into_iter().chain(bad.clone()).collect();
             assert_eq!(found, expected, "batches of {batch}, from {start}, {threads} threads");
         }
     }

@@ -9,7 +9,6 @@ use rollbook::event::list::Ascending;
 use rollbook::event::model::EvaluationKind;
 use rollbook::event::release::{ChangeOutcome, ModelPromoted, ModelRolledBack};
 use rollbook::hash::Hash;
-use rollbook::store::frame::FrameView;
 
 use super::events::*;
 use super::forge::Forge;
@@ -198,16 +197,13 @@ fn go_on(forge: &mut Forge) {
     }
 }
 
-/// In which batches, from 0, the log files begin.
-const FILES_BEGIN: [usize; 3] = [0, 4, 13];
+/// The batches, from 0, with which log files begin, and their first entries.
+const FILES_BEGIN: [(usize, u64); 3] = [(0, 0), (4, 14), (13, 30)];
 
-/// These frames of [`every_kind`], or the first of them, as the bytes of up to three log files, by first index.
+/// These frames, as many as [`every_kind`] has or the first of them, as the bytes of up to three log files, by first
+/// index. What the frames say need not be so.
 pub(crate) fn three_files(frames: &[Vec<u8>]) -> Vec<(u64, Vec<u8>)> {
-    let ends = FILES_BEGIN.into_iter().skip(1).chain([usize::MAX]);
-    let ranges = FILES_BEGIN.into_iter().zip(ends).map(|(begin, end)| begin..end.min(frames.len()));
-    let of = |frames: &[Vec<u8>]| {
-        let first = FrameView::parse(&frames[0]).unwrap().first_index();
-        (first, frames.concat())
-    };
-    ranges.filter(|range| !range.is_empty()).map(|range| of(&frames[range])).collect()
+    let ends = FILES_BEGIN.into_iter().skip(1).map(|(batch, _)| batch).chain([usize::MAX]);
+    let files = FILES_BEGIN.into_iter().zip(ends).filter(|((begin, _), _)| *begin < frames.len());
+    files.map(|((begin, first), end)| (first, frames[begin..end.min(frames.len())].concat())).collect()
 }
