@@ -714,8 +714,7 @@ fn no_sampled_byte_of_a_batch_file_goes_unnoticed() {
 #[test]
 #[ignore = "needs minutes: every byte, not every 37th"]
 fn no_flipped_byte_of_a_batch_file_goes_unnoticed() {
-    let (places, swept) = sweep_files(1);
-    assert_eq!(swept, Swept { tampered: places, cannot_tell: 0 });
+    assert_eq!(sweep_files(1), (29_097, Swept { tampered: 29_097, cannot_tell: 0 }));
 }
 
 #[test]
@@ -727,8 +726,8 @@ fn no_sampled_byte_goes_unnoticed_where_checksums_are_made_anew() {
 #[test]
 #[ignore = "needs minutes: every byte, not every 37th"]
 fn no_flipped_byte_goes_unnoticed_where_checksums_are_made_anew() {
-    let (places, swept) = sweep_frames(1);
-    assert_eq!(swept.tampered + swept.cannot_tell, places);
+    // Some flips make a version or a word that a later program may know.
+    assert_eq!(sweep_frames(1), (28_993, Swept { tampered: 28_918, cannot_tell: 75 }));
 }
 
 #[test]
