@@ -57,6 +57,7 @@ mod rule_table;
 mod rules_model;
 mod store_kill;
 mod support;
+mod tampering;
 mod verifier_attacks;
 mod witnesses;
 mod writer_kills;
