@@ -302,6 +302,11 @@ fn lists_and_objects_over_their_bounds() {
         let item = |number: u8| [string(format!("{number:03}").as_bytes()), vec![0; 10]].concat();
         full("model.evaluated").replace("body.metrics", &keyed(count, &item))
     };
+    let roles = |count: u8| full("key.granted").replace("body.roles", &keyed(count, &|_| vec![7, 0, 0, 0]));
+    let datasets = |count: u8| {
+        let item = |number: u8| [string(&[number]), vec![9, 0, 0, 0]].concat();
+        full("model.registered").replace("body.datasets", &keyed(count, &item))
+    };
     let object = |bytes: usize| {
         full("model.promoted").replace("body.infra.tag_object.bytes", &some_string(&vec![0xff; bytes]))
     };
@@ -312,6 +317,9 @@ fn lists_and_objects_over_their_bounds() {
         ("17 administrators", administrators(17), &too_long(17, 16)),
         ("33 attachments", attachments(33), &too_long(33, 32)),
         ("129 metrics", metrics(129), &too_long(129, 128)),
+        // The length stands before the items: whatever they hold, it is what is wrong first.
+        ("17 roles of later", roles(17), &too_long(17, 16)),
+        ("65 data sets with a digest of later", datasets(65), &too_long(65, 64)),
         (
             "an embedded object of 16,385 bytes",
             object(16_385),

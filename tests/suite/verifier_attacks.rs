@@ -175,7 +175,7 @@ fn torsion_signature(seed: &[u8; 32], message: &[u8]) -> SignatureBytes {
 }
 
 /// The same signature with ℓ added to S.
-fn malleated(signature: &SignatureBytes) -> SignatureBytes {
+pub(crate) fn malleated(signature: &SignatureBytes) -> SignatureBytes {
     const ORDER: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
