@@ -290,8 +290,11 @@ class Verification:
         return (batch for batch in self.batches if batch is not None and batch.size <= self.size)
 
     def cut_file(self, path: str, most: int, cut: Cut, count: int, code: str) -> list[bytes]:
+        data = self.pack.read(path, most)
         try:
-            return cut(self.pack.read(path, most), count)
+            if len(data) > most:
+                raise packs.Damaged("it is larger than any bundle", [])
+            return cut(data, count)
         except packs.Damaged as error:
             self.findings.add(code, f"{path}: {error}")
             return error.parts
