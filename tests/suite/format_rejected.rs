@@ -406,6 +406,48 @@ fn an_event_over_60_000_bytes() {
     assert!(!matches!(at_the_bound, EventError::TooLong { .. }));
 }
 
+/// An event of as many bytes as an event can have: attachments, manifests, two Git objects and a reason.
+fn largest_event() -> Vec<u8> {
+    let of = |reason: usize| {
+        let attachment = |number: u8| {
+            let names = [string(&[b'm'; 256]), string(&[b'n'; 256])].concat();
+            [vec![number; 32], vec![0; 9], names].concat()
+        };
+        let manifest = |number: u8| string(format!("{number:0256}").as_bytes());
+        let listed = |items: Vec<Vec<u8>>| list(&items.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let mut vector = full("model.promoted");
+        for (path, with) in [
+            ("header.attachments", listed((0..3).map(attachment).collect())),
+            ("body.infra.commit_object.bytes", some_string(&[0xff; 16_384])),
+            ("body.infra.tag_object.bytes", some_string(&[0xff; 16_384])),
+            ("body.infra.manifests", listed((0..64).map(manifest).collect())),
+            ("body.reason", some_string(&vec![b'r'; reason])),
+        ] {
+            vector.bytes = vector.replace(path, &with);
+        }
+        vector.bytes
+    };
+    of(60_000 + 1 - of(1).len())
+}
+
+/// So the bound on what a decoding may claim, of which docs/format.md speaks, refuses no event and no entry.
+#[test]
+fn a_decoding_claims_no_more_than_it_reads() {
+    let bytes = largest_event();
+    assert_eq!(
+        (bytes.len(), Event::from_bytes(&bytes).map(|event| event.kind())),
+        (60_000, Ok(Kind::ModelPromoted))
+    );
+    let exact = bincode::config::legacy().with_limit::<60_000>();
+    assert!(bincode::decode_from_slice::<Event, _>(&bytes, exact).is_ok());
+    let too_little = bincode::config::legacy().with_limit::<59_999>();
+    assert!(bincode::decode_from_slice::<Event, _>(&bytes, too_little).is_err());
+    let envelope = ledger::envelope(&bytes, &[1, 2]);
+    let entry = codec::encode(&envelope);
+    let exact = bincode::config::legacy().with_limit::<{ 8 + 60_000 + 8 + 2 * 96 }>();
+    assert!(bincode::decode_from_slice::<Envelope, _>(&entry, exact).is_ok());
+}
+
 /// An envelope of these raw keys; signatures of zeros.
 fn raw_envelope(event: &[u8], keys: &[u8]) -> Vec<u8> {
     let signatures: Vec<Vec<u8>> = keys.iter().map(|&key| [vec![key; 32], vec![0; 64]].concat()).collect();

@@ -1,7 +1,7 @@
 //! The second verifier, `tests/independent/verify.py`, written in Python from docs/format.md alone: it comes to the same
 //! verdicts, findings and events as ours. Rules it leaves out, so the ledgers here keep them where they can.
 //!
-//! Ignored by default, since not every machine has Python 3.11 and PyNaCl: `cargo test -- --include-ignored`. The
+//! Ignored by default, since not every machine has Python 3.11 and `PyNaCl`: `cargo test -- --include-ignored`. The
 //! interpreter is `ROLLBOOK_PYTHON`, or else `python3`.
 
 use std::collections::BTreeSet;
@@ -239,7 +239,7 @@ fn vectors() -> Forge {
         header.ledger_id = if creates { Hash::ZERO } else { forge.ledger_id };
         header.event_id = EventId::derive("vectors", &number.to_string());
         let event = Event { header, body: event.body };
-        forge.enter_event(event, &[&authors[0], &authors[1]][..1 + usize::from(number % 2)]);
+        forge.enter_event(event, &[&authors[0], &authors[1]][..=usize::from(number % 2)]);
     }
     forge.seal();
     forge
@@ -566,7 +566,9 @@ fn answered(
     commitment: [u8; 32],
 ) -> SignatureBytes {
     let mut hasher = Sha512::new();
-    [&commitment[..], key, message].iter().for_each(|part| hasher.update(part));
+    for part in [&commitment[..], key, message] {
+        hasher.update(part);
+    }
     let challenge = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
     let mut bytes = [0; 64];
     bytes[..32].copy_from_slice(&commitment);
