@@ -195,5 +195,3 @@ def check_slot(slot: bytes, vectors: Path) -> int:
     expect((note.size, note.root), (size, root_of(two_entries(vectors)[:size])), "a slot's size and root")
     expect(notes.is_signed_by(note, note.origin, OLD_LOG_KEY), True, "a slot's signature")
     return note.size
-
-

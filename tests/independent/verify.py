@@ -209,7 +209,9 @@ class Verification:
         end = self.survey_batches()
         self.size = end if checkpoint is None else checkpoint.size
         if end < self.size:
-            self.findings.add("pack.batches", f"batches: the notes end at {end}, and the checkpoint is over {self.size}")
+            self.findings.add(
+                "pack.batches", f"batches: the notes end at {end}, and the checkpoint is over {self.size}"
+            )
         self.check_log({*(batch.size for batch in self.known_batches()), *self.pack.cosigned, self.size})
         self.check_batches()
         self.check_checkpoint(checkpoint)
