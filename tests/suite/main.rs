@@ -49,6 +49,7 @@ mod real_alertmanager;
 mod real_full_disk;
 mod real_git;
 mod real_keys;
+mod real_python;
 mod real_signers;
 mod real_users;
 mod regulated_story;
