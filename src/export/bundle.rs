@@ -191,14 +191,15 @@ impl BundleGroup {
 
 /// A bundle's or tile's path under another beginning: `batches/x001/234.p/5`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct NoteBundle(pub(super) EntryBundle);
+pub struct NoteBundle(pub(super) EntryBundle);
 
 const ENTRIES_PREFIX: &str = "tile/entries/";
 const NOTES_PREFIX: &str = "batches/";
 
 impl NoteBundle {
     /// Reads a path, strictly.
-    pub(super) fn parse(path: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
         format!("{ENTRIES_PREFIX}{}", path.strip_prefix(NOTES_PREFIX)?).parse().ok().map(Self)
     }
 }

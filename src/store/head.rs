@@ -161,6 +161,18 @@ pub fn read_head_on(disk: &dyn Disk, dir: &Path) -> Result<HeadState, HeadError>
     state_of(&slots)
 }
 
+/// What the bytes of a file `head` say. What a short one lacks counts as zeros, and what stands behind both slots
+/// for nothing.
+///
+/// # Errors
+/// [`HeadError::Version`].
+pub fn parse_head(bytes: &[u8]) -> Result<HeadState, HeadError> {
+    let mut file = [0; FILE_BYTES];
+    let count = bytes.len().min(FILE_BYTES);
+    file[..count].copy_from_slice(&bytes[..count]);
+    state_of(&slots_in(&file))
+}
+
 /// `head`, open for writing by the one who holds the lock.
 #[derive(Debug)]
 pub struct HeadFile {
@@ -259,14 +271,18 @@ fn read_slots(file: &dyn DiskFile, path: &Path) -> Result<[Slot; 2], HeadError> 
         // What a short file lacks counts as zeros: its making was interrupted.
         bytes.fill(0);
         file.read_at(0, &mut bytes).map_err(failed("read", path))?;
-        let (first, second) = bytes.split_at(HEAD_SLOT_BYTES);
-        let slots = [parse_slot(first), parse_slot(second)];
+        let slots = slots_in(&bytes);
         if last_try || !slots.contains(&Slot::Bad) {
             return Ok(slots);
         }
         std::thread::sleep(READ_PAUSE);
     }
     unreachable!("the last try returns")
+}
+
+fn slots_in(bytes: &[u8; FILE_BYTES]) -> [Slot; 2] {
+    let (first, second) = bytes.split_at(HEAD_SLOT_BYTES);
+    [parse_slot(first), parse_slot(second)]
 }
 
 fn parse_slot(bytes: &[u8]) -> Slot {
@@ -293,7 +309,11 @@ fn parse_slot(bytes: &[u8]) -> Slot {
     Slot::Valid(Head { size, note: note.to_vec() })
 }
 
-fn encode_slot(size: u64, note: &[u8]) -> Result<Vec<u8>, HeadError> {
+/// The bytes of the slot that publishes `note`, which covers `size` entries.
+///
+/// # Errors
+/// [`HeadError::NoteLength`].
+pub fn encode_slot(size: u64, note: &[u8]) -> Result<Vec<u8>, HeadError> {
     if !(1..=HEAD_NOTE_BYTES_MAX).contains(&note.len()) {
         return Err(HeadError::NoteLength { bytes: note.len() });
     }

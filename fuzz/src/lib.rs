@@ -1,0 +1,13 @@
+//! What the fuzz targets share: a bound on what is allocated, logs put together anew, a small sound log to change.
+//!
+//! A target begins with its name in `fuzz_targets/`; what each asserts, and how to run them, says `README.md`.
+
+pub mod allocation;
+pub mod seed;
+pub mod sealing;
+
+// The tests' own writer of logs that checks no rule, and their people.
+#[path = "../../tests/suite/support/events.rs"]
+pub mod events;
+#[path = "../../tests/suite/support/forge.rs"]
+pub mod forge;
