@@ -27,7 +27,7 @@ struct Fixture {
 }
 
 static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
-    let forge = seed::log();
+    let forge = seed::short_log();
     let dir = tempfile::tempdir().expect("a directory for one file");
     let path = dir.path().join("state");
     Fixture { trust: forge.trust(), log: forge.log(), head: forge.head(), path, _dir: dir }

@@ -52,7 +52,7 @@ struct Fixture {
 
 static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let first = Forge::new().log_key;
-    let log = seed::log();
+    let log = seed::short_log();
     let entries = entries_in(&log.log(), u64::MAX);
     let both_signed = |note: &[u8]| CheckpointNote::parse_unverified(note).expect("a note").note().signatures().len() == 2;
     let (size, _) = log.notes().iter().find(|(_, note)| both_signed(note)).expect("a rotation");

@@ -53,6 +53,20 @@ pub fn log() -> Forge {
     log
 }
 
+/// A log of four entries in three batches, the second a rotation of the log key: each signature takes a verifier its
+/// time.
+pub fn short_log() -> Forge {
+    let [ada, dan, ..] = people();
+    let mut log = Forge::founded();
+    log.rotate(&[&ada], &second_log_key(), RotationCause::Routine);
+    let event = log.event(&ada, grant(&dan, &[Role::Deployer, Role::Registrar]));
+    log.enter_event(event, &[&ada]);
+    let event = log.event(&dan, register("1.0.0"));
+    log.enter_event(event, &[&dan]);
+    log.seal();
+    log
+}
+
 /// The newest checkpoint of the log with a cosignature of the witness.
 pub fn cosigned(log: &Forge) -> Vec<u8> {
     let note = CheckpointNote::parse_unverified(log.newest_note()).expect("a checkpoint note");

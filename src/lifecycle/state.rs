@@ -415,10 +415,10 @@ impl Row {
     /// Reads a row from the bytes that stand under `key`.
     ///
     /// # Errors
-    /// [`CodecError`] where they are not a row of that kind.
+    /// [`CodecError`] where they are not a row of that kind, or are a charter whose policy cannot be read.
     pub fn from_bytes(key: &RowKey, bytes: &[u8]) -> Result<Self, CodecError> {
         Ok(match key {
-            RowKey::Charter => Self::Charter(Arc::new(codec::decode(bytes)?)),
+            RowKey::Charter => Self::Charter(Arc::new(charter_from(bytes)?)),
             RowKey::Holder(_) => Self::Holder(Arc::new(codec::decode(bytes)?)),
             RowKey::Model(_) => Self::Model(Arc::new(codec::decode(bytes)?)),
             RowKey::Version(..) => Self::Version(Arc::new(codec::decode(bytes)?)),
@@ -430,6 +430,13 @@ impl Row {
             RowKey::Owed => Self::Owed(Arc::new(codec::decode(bytes)?)),
         })
     }
+}
+
+/// Rules let no policy in that cannot be read, and go on from there: a charter with one was not written by them.
+fn charter_from(bytes: &[u8]) -> Result<Charter, CodecError> {
+    let charter: Charter = codec::decode(bytes)?;
+    ReleasePolicy::read(&charter.policy).map_err(|error| CodecError::Invalid(error.to_string()))?;
+    Ok(charter)
 }
 
 impl Charter {

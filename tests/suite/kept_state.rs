@@ -410,6 +410,23 @@ proptest! {
     }
 }
 
+/// The rules go on from the policy in force: a state that holds none that can be read is nothing to go on from, such as
+/// one that a later program kept under a policy of a later schema.
+#[test]
+fn a_policy_that_cannot_be_read_is_damage() {
+    let forge = twelve();
+    let trust = forge.trust();
+    let mut bytes = keep_first(&forge, 12).unwrap().to_bytes();
+    bytes.truncate(bytes.len() - 32);
+    let word = b"schema";
+    let place = bytes.windows(word.len()).position(|window| window == word).unwrap();
+    bytes[place] = b'S';
+    bytes.extend_from_slice(rollbook::hash::Hash::of(&bytes).as_bytes());
+    let dir = tempfile::tempdir().unwrap();
+    let error = read(&dir.path().join("state"), &bytes, &trust).unwrap_err();
+    assert!(matches!(&error, KeptStateError::Damaged { reason, .. } if reason.contains("policy")), "{error}");
+}
+
 #[test]
 fn at_the_command_line() {
     let desk = Desk::with_releases();
