@@ -9,9 +9,9 @@ use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::error::DecodeError;
 use bincode::{Decode, Encode};
 
-/// The most bytes that one decoding may claim, in the input or in memory. Entries are at most
-/// 65,535 bytes (a C2SP entry bundle's limit); lists of structs are wider in memory than in bytes,
-/// so the bound is sixteen times that. Without one, 400 bytes could ask for petabytes.
+/// The most bytes that one decoding may claim. Entries are at most 65,535 bytes (a C2SP entry bundle's limit), and our
+/// types claim no more than they read, so this refuses nothing that their own bounds allow. Without one, the length
+/// before a text could ask for petabytes: it is checked against the text's bound only when the text is there.
 const CLAIM_MAX: usize = 1 << 20;
 
 const CONFIG: Configuration<LittleEndian, Fixint, Limit<CLAIM_MAX>> =

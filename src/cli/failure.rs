@@ -140,110 +140,111 @@ impl Failure {
 
 /// What helps after a refusal.
 fn advice(refusal: &Refusal) -> Option<String> {
+    let plain = refusal_advice(refusal.code())?;
     Some(match refusal {
-        Refusal::SignerUnknown { key } | Refusal::KeyUnknown { key } => format!(
-            "that is {}; see `rollbook key list`; an administrator grants with `rollbook key grant`",
-            key.fingerprint()
-        ),
-        Refusal::EventIdReused { entry, .. } => {
-            format!("see `rollbook show {entry}`; another event needs another --event-id")
+        Refusal::SignerUnknown { key } | Refusal::KeyUnknown { key } => {
+            format!("that is {}; {plain}", key.fingerprint())
         }
-        Refusal::VersionExists { entry, .. } => {
-            format!("see `rollbook show {entry}`; register other files as another version")
+        Refusal::EventIdReused { entry, .. } | Refusal::VersionExists { entry, .. } => {
+            format!("see `rollbook show {entry}`; {plain}")
         }
-        other => plain_advice(other)?.to_owned(),
+        _ => plain.to_owned(),
     })
 }
 
-fn plain_advice(refusal: &Refusal) -> Option<&'static str> {
-    use Refusal as R;
-    Some(match refusal {
-        R::LedgerNotCreated => "make a ledger with `rollbook init`",
-        R::LedgerAlreadyCreated => "name a new directory with --ledger",
-        R::ForeignLedger { .. } => "name that ledger with --ledger, or draft the event again for this one",
-        R::EventExpired { .. } | R::PolicySuperseded { .. } | R::DigestMismatch { .. } => {
-            "draft and sign the event again"
-        }
-        R::ExpiryTooFar { .. } => "draft it again with --expires-in 7d",
-        R::TimeAhead { .. } => "give the time as it was, or set this machine's clock right",
-        R::ProposerNotSigned { .. } => "have them sign: `rollbook --key THEIRS draft sign FILE`",
-        R::SignerLacksRole { .. } | R::SignerOutOfScope { .. } | R::SignerNotInForce { .. } => {
+/// What helps after the refusal of this code, where that can be said without its facts (`rollbook explain`).
+#[must_use]
+pub fn refusal_advice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "ledger_not_created" => "make a ledger with `rollbook init`",
+        "ledger_already_created" => "name a new directory with --ledger",
+        "foreign_ledger" => "name that ledger with --ledger, or draft the event again for this one",
+        "event_expired" | "policy_superseded" | "digest_mismatch" => "draft and sign the event again",
+        "expiry_too_far" => "draft it again with --expires-in 7d",
+        "time_ahead" => "give the time as it was, or set this machine's clock right",
+        "proposer_not_signed" => "have them sign: `rollbook --key THEIRS draft sign FILE`",
+        "signer_unknown"
+        | "key_unknown"
+        | "signer_lacks_role"
+        | "signer_out_of_scope"
+        | "signer_not_in_force" => {
             "see `rollbook key list`; an administrator grants with `rollbook key grant`"
         }
-        R::SignerRevoked { .. } | R::KeyWasRevoked { .. } | R::KeyIsLogKey { .. } | R::KeyUnfit { .. } => {
+        "signer_revoked" | "key_was_revoked" | "key_is_log_key" | "key_unfit" => {
             "make another key with `rollbook key new FILE`, and have it granted"
         }
-        R::KeyOfAnother { .. } => "each person has keys of their own; see `rollbook key list`",
-        R::ApproverIsProposer { .. } | R::ApproverTwice { .. } => "have somebody else sign as well",
-        R::ApprovalsMissing { .. } => {
-            "have others sign: add --key, or --draft FILE and `rollbook draft sign FILE`"
-        }
-        R::AdministratorsMustSign { .. } => "sign with the key of every --admin, and with no other",
-        R::AdministratorTwice { .. } => "name each administrator once, with one key",
-        R::OriginUnfit { .. } => "say --origin ledger.example.org/models, with a name of your own",
-        R::PolicyInvalid { .. } => "see `rollbook policy show FILE`",
-        R::ThresholdUnreachable { .. } => {
-            "ask for fewer in the policy, or grant more people the role admin first"
-        }
-        R::TooFewAdministrators { .. } => {
+        "key_of_another" => "each person has keys of their own; see `rollbook key list`",
+        "approver_is_proposer" | "approver_twice" => "have somebody else sign as well",
+        "approvals_missing" => "have others sign: add --key, or --draft FILE and `rollbook draft sign FILE`",
+        "administrators_must_sign" => "sign with the key of every --admin, and with no other",
+        "administrator_twice" => "name each administrator once, with one key",
+        "origin_unfit" => "say --origin ledger.example.org/models, with a name of your own",
+        "policy_invalid" => "see `rollbook policy show FILE`",
+        "threshold_unreachable" => "ask for fewer in the policy, or grant more people the role admin first",
+        "too_few_administrators" => {
             "grant another administrator first, or ask for fewer with `rollbook policy set`"
         }
-        R::ValidityEmpty { .. } => "let --valid-from come before --valid-until",
-        R::EntryUnknown { .. } | R::ChangeUnknown { .. } => "see `rollbook log`",
-        R::ModelUnknown { .. } | R::VersionUnknown { .. } => {
+        "validity_empty" => "let --valid-from come before --valid-until",
+        "entry_unknown" | "change_unknown" => "see `rollbook log`",
+        "model_unknown" | "version_unknown" => {
             "register it with `rollbook register`; see `rollbook log --kind model.registered`"
         }
-        R::VersionRetired { .. } => "choose another version; see `rollbook log --kind model.registered`",
-        R::EnvironmentUnknown { .. } | R::BreakGlassNotAllowed { .. } => "see `rollbook policy show`",
-        R::KindNotAccepted { .. } => {
+        "version_retired" => "choose another version; see `rollbook log --kind model.registered`",
+        "environment_unknown" | "break_glass_not_allowed" => "see `rollbook policy show`",
+        "kind_not_accepted" => {
             "take up the newer rules: `rollbook policy show > policy.toml`, then `rollbook policy set policy.toml`"
         }
-        R::LogKeyNotCurrent { .. } => "draft the rotation again",
-        R::LogKeyUsedBefore { .. } | R::LogKeyIsPersons { .. } => {
+        "log_key_not_current" => "draft the rotation again",
+        "log_key_used_before" | "log_key_is_persons" => {
             "let `rollbook key rotate-log` make a new key, or name one that nothing else uses with --new-key"
         }
-        R::OrderNotMet { .. } => "promote it there first; see `rollbook policy show`",
-        R::FromMismatch { .. } => "see `rollbook status`, then decide again",
-        R::AlreadyServing { .. } | R::IncidentOpenAlready { .. } => "nothing is to do; see `rollbook status`",
-        R::NothingServes { .. } => "see `rollbook status`",
-        R::TargetNeverLive { .. } | R::TargetWithdrawn { .. } | R::TargetServes { .. } => {
+        "order_not_met" => "promote it there first; see `rollbook policy show`",
+        "from_mismatch" => "see `rollbook status`, then decide again",
+        "already_serving" | "incident_open_already" => "nothing is to do; see `rollbook status`",
+        "nothing_serves" => "see `rollbook status`",
+        "rollback_target_never_live" | "rollback_target_withdrawn" | "rollback_target_serves" => {
             "see what served with `rollbook log --env E --model M`"
         }
-        R::ChangeSuperseded { .. } => "say --succeeded, or take the newest change back",
-        R::PolicyNeedsRules { .. } => "`rollbook policy set FILE` raises the rules with the policy",
-        R::BoundsEmpty { .. } => "let min= be at most max=",
-        R::OutcomeContradicted { .. } => "leave the outcome out: it is computed from metrics and bounds",
-        R::EvaluationsTooMany { .. } => {
+        "change_superseded" => "say --succeeded, or take the newest change back",
+        "policy_needs_rules" => "`rollbook policy set FILE` raises the rules with the policy",
+        "bounds_empty" => "let min= be at most max=",
+        "outcome_contradicted" => "leave the outcome out: it is computed from metrics and bounds",
+        "evaluations_too_many" => {
             "give suites and data sets lasting names, and put what changes into their versions"
         }
-        R::ServedTooShort { .. } => "wait, or ask for less in the policy; see `rollbook status`",
-        R::EvaluationMissing { .. } | R::EvaluationStale { .. } => {
+        "served_too_short" => "wait, or ask for less in the policy; see `rollbook status`",
+        "evaluation_missing" | "evaluation_stale" => {
             "evaluate it with `rollbook evaluate`; see `rollbook policy show`"
         }
-        R::EvaluationFailed { .. } => {
+        "evaluation_failed" => {
             "see what failed with `rollbook show`; a later pass by the same suite on the same data counts"
         }
-        R::EvaluationUnbounded { .. } => "evaluate it again with bounds: --metric NAME=VALUE:max=N",
-        R::TagUnsigned => "tag the commit with `git tag -s`, and name it with --tag",
-        R::OwedTooMany { .. } => "see `rollbook status`; approvers ratify with `rollbook ratify INDEX`",
-        R::IncidentMissing { .. } => "open one with `rollbook incident open ID`, and say --incident ID",
-        R::IncidentNotOpen { .. } => "see `rollbook status`; open one with `rollbook incident open ID`",
-        R::IncidentElsewhere { .. } => "open it there as well: `rollbook incident open ID --env E`",
-        R::IncidentPlacesTooMany { .. } => "open another incident",
-        R::IncidentEndsBefore { .. } => "give the time as it was",
-        R::SessionsNotDrained { .. } => {
+        "evaluation_unbounded" => "evaluate it again with bounds: --metric NAME=VALUE:max=N",
+        "tag_unsigned" => "tag the commit with `git tag -s`, and name it with --tag",
+        "owed_too_many" => "see `rollbook status`; approvers ratify with `rollbook ratify INDEX`",
+        "incident_missing" => "open one with `rollbook incident open ID`, and say --incident ID",
+        "incident_not_open" => "see `rollbook status`; open one with `rollbook incident open ID`",
+        "incident_elsewhere" => "open it there as well: `rollbook incident open ID --env E`",
+        "incident_places_too_many" => "open another incident",
+        "incident_ends_before" => "give the time as it was",
+        "sessions_not_drained" => {
             "drain them, and say --session-state drained; in an emergency see --break-glass"
         }
-        R::ValidationMissing { .. } => {
+        "validation_missing" => {
             "evaluate it with `rollbook evaluate --kind shadow`, and cite that entry with --validation"
         }
-        R::NothingToRatify { .. } => "see `rollbook status` for what is owed",
-        R::RatificationLate { .. } => {
+        "nothing_to_ratify" => "see `rollbook status` for what is owed",
+        "ratification_late" => {
             "administrators accept it: `rollbook ratify INDEX --accept break_glass.not_ratified`"
         }
-        R::FindingNotAcceptable { .. } => {
-            "see `rollbook verify`, and docs/auditing.md for what each code means"
-        }
+        "finding_not_acceptable" => "see `rollbook verify`, and docs/auditing.md for what each code means",
+        "event_id_reused" => "another event needs another --event-id",
+        "version_exists" => "register other files as another version",
+        "rules_unknown" => "upgrade this program",
+        "rules_older" => "draft it again with a newer program",
+        "roles_missing" => "name at least one --role",
+        "grants_too_many" => "revoke the key, and grant another one what is needed now",
+        "infra_inconsistent" => "take the commit and its tag from one repository",
         _ => return None,
     })
 }

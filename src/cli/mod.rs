@@ -21,6 +21,7 @@ pub mod describe;
 pub mod draft;
 pub mod drift;
 pub mod evaluate;
+pub mod explain;
 pub mod failure;
 pub mod founding;
 pub mod gate;
@@ -48,6 +49,7 @@ pub mod rollback;
 pub mod rotate;
 pub mod show;
 pub mod status;
+pub mod tables;
 pub mod verify;
 pub mod verify_source;
 pub mod view;
@@ -111,6 +113,7 @@ enum Command {
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
     Verify(verify::Verify),
+    Explain(explain::Explain),
     Gate(gate::Gate),
     #[command(subcommand)]
     Prove(prove::Prove),
@@ -215,6 +218,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),
         Command::Verify(command) => command.run(context),
+        Command::Explain(command) => command.run(context),
         Command::Gate(command) => command.run(context),
         Command::Prove(command) => command.run(context),
         Command::VerifyProof(command) => command.run(context),

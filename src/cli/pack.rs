@@ -123,7 +123,8 @@ impl Import {
         let trust = read_trust(&self.trust)?;
         let trust_file = read_input(&self.trust, "a trust root", TRUST_ROOT_BYTES_MAX)?;
         let trust_file = String::from_utf8(trust_file).map_err(Failure::usage)?;
-        let checkpoints = self.checkpoint.iter().map(read_checkpoint).collect::<Result<Vec<_>, _>>()?;
+        let checkpoints =
+            self.checkpoint.iter().map(|path| read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
         let options = Options { trust: Some(&trust), checkpoints: &checkpoints, ..Options::default() };
         let pack = open_pack(&self.pack).map_err(unreadable)?;
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");

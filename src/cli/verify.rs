@@ -6,11 +6,14 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::describe::visible;
+use crate::cli::explain;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::input::read_input;
 use crate::cli::kept;
 use crate::cli::progress;
 use crate::cli::verify_source::judge;
 use crate::log::trust_root::TrustRoot;
+use crate::note::signed_note::NOTE_BYTES_MAX;
 use crate::time::parse_span_ms;
 use crate::verifier::held::MaxAge;
 use crate::verifier::report::render;
@@ -82,7 +85,8 @@ impl Verify {
         };
         let trust = self.trust.as_deref().map(read_trust).transpose()?;
         let max_age_ms = self.max_age.as_deref().map(parse_span_ms).transpose()?;
-        let checkpoints = self.checkpoint.iter().map(read_checkpoint).collect::<Result<Vec<_>, _>>()?;
+        let checkpoints =
+            self.checkpoint.iter().map(|path| read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
         let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
         let options = Options {
             trust: trust.as_ref(),
@@ -105,6 +109,7 @@ impl Verify {
         } else {
             let name = self.trust.as_ref().map(|path| path.display().to_string());
             context.print(visible(render(report, name.as_deref()).trim_end()))?;
+            explain::point_to(context, report);
         }
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
         match report.verdict.exit_code() {
@@ -139,7 +144,7 @@ pub fn unverified(error: VerifyError) -> Failure {
 ///
 /// # Errors
 /// It cannot be read, or is none.
-pub fn read_checkpoint(path: &PathBuf) -> Result<EarlierCheckpoint, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::input(path, &error))?;
+pub fn read_checkpoint(path: &Path) -> Result<EarlierCheckpoint, Failure> {
+    let bytes = read_input(path, "a checkpoint note", NOTE_BYTES_MAX)?;
     EarlierCheckpoint::parse(path.display().to_string(), &bytes).map_err(Failure::usage)
 }

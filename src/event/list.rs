@@ -104,8 +104,18 @@ impl<'a, T, const MAX: usize> IntoIterator for &'a Ascending<T, MAX> {
 
 impl<C, T: Ranked + Decode<C> + 'static, const MAX: usize> Decode<C> for Ascending<T, MAX> {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Self::new(Vec::decode(decoder)?).map_err(|error| DecodeError::OtherString(error.to_string()))
+        // The length is judged before any item: behind a length that is wrong, an item means nothing.
+        let count = usize::try_from(u64::decode(decoder)?).unwrap_or(usize::MAX);
+        if count > MAX {
+            return Err(invalid(&ListError::TooLong { actual: count, max: MAX }));
+        }
+        let items = (0..count).map(|_| T::decode(decoder)).collect::<Result<_, _>>()?;
+        Self::new(items).map_err(|error| invalid(&error))
     }
+}
+
+fn invalid(error: &ListError) -> DecodeError {
+    DecodeError::OtherString(error.to_string())
 }
 
 impl<'de, C, T: Ranked + Decode<C> + 'static, const MAX: usize> BorrowDecode<'de, C> for Ascending<T, MAX> {

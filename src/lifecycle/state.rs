@@ -526,11 +526,9 @@ pub struct State<S> {
     policy: Option<Arc<ReleasePolicy>>,
     /// Asked for with every event, so that it is kept even where there is none.
     owed: Option<Arc<Owed>>,
-    seen: HashMap<EventId, SeenEvent>,
+    seen: SeenIds,
     /// The id that the source was last found not to know, for it is asked about more than once.
     unseen: Option<EventId>,
-    /// How many event ids stood after the last clearing of expired ones.
-    seen_after_clearing: usize,
 }
 
 impl Default for State<NoSource> {
@@ -541,6 +539,57 @@ impl Default for State<NoSource> {
 
 /// Below this many event ids, clearing expired ones isn't worth a walk.
 const SEEN_CLEARING_MIN: usize = 4096;
+/// Into how many tables event ids are put. A table that grows doubles, and stands twice in memory while it does: this way
+/// only a small part of all ids does.
+const SEEN_TABLES: usize = 64;
+
+/// The event ids in memory: some 55 bytes each.
+#[derive(Debug)]
+struct SeenIds {
+    tables: Vec<HashMap<EventId, SeenEvent>>,
+    count: usize,
+    /// How many stood after the last clearing of expired ones.
+    count_after_clearing: usize,
+}
+
+impl SeenIds {
+    fn new() -> Self {
+        Self { tables: vec![HashMap::new(); SEEN_TABLES], count: 0, count_after_clearing: 0 }
+    }
+
+    /// Ids end in random bits, those that were derived in a hash's. The lesser of two numbers is small more often than
+    /// large: so the tables are of different sizes, and do not all double at once.
+    fn table(id: &EventId) -> usize {
+        let [.., a, b] = id.as_bytes();
+        usize::from(*a.min(b)) * SEEN_TABLES / 256
+    }
+
+    fn get(&self, id: &EventId) -> Option<&SeenEvent> {
+        self.tables[Self::table(id)].get(id)
+    }
+
+    fn insert(&mut self, id: EventId, seen: SeenEvent) {
+        let before = self.tables[Self::table(&id)].insert(id, seen);
+        self.count += usize::from(before.is_none());
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&EventId, &SeenEvent)> {
+        self.tables.iter().flatten()
+    }
+
+    /// Forgets every event id whose event expired before `now`: it could not come again. Walks all
+    /// of them, but only after their number has doubled.
+    fn clear_expired(&mut self, now: Timestamp) {
+        if self.count < SEEN_CLEARING_MIN || self.count < 2 * self.count_after_clearing {
+            return;
+        }
+        for table in &mut self.tables {
+            table.retain(|_, seen| seen.expires_at >= now);
+        }
+        self.count = self.tables.iter().map(HashMap::len).sum();
+        self.count_after_clearing = self.count;
+    }
+}
 
 impl<S> State<S> {
     /// An empty cache over `source`.
@@ -551,9 +600,8 @@ impl<S> State<S> {
             charter: None,
             policy: None,
             owed: None,
-            seen: HashMap::new(),
+            seen: SeenIds::new(),
             unseen: None,
-            seen_after_clearing: 0,
         }
     }
 
@@ -572,16 +620,6 @@ impl<S> State<S> {
         &mut self.source
     }
 
-    /// Forgets every event id whose event expired before `now`: it could not come again. Walks all
-    /// of them, but only after their number has doubled.
-    fn clear_expired(&mut self, now: Timestamp) {
-        if self.seen.len() < SEEN_CLEARING_MIN || self.seen.len() < 2 * self.seen_after_clearing {
-            return;
-        }
-        self.seen.retain(|_, seen| seen.expires_at >= now);
-        self.seen_after_clearing = self.seen.len();
-    }
-
     /// Takes over what an accepted event changes.
     pub fn commit(&mut self, changes: Changes, now: Timestamp) {
         for (key, row) in changes.rows {
@@ -590,7 +628,7 @@ impl<S> State<S> {
         let (id, seen) = changes.seen;
         self.seen.insert(id, seen);
         self.unseen = None;
-        self.clear_expired(now);
+        self.seen.clear_expired(now);
     }
 
     fn set_charter(&mut self, charter: Arc<Charter>) {
@@ -607,8 +645,8 @@ impl<S> State<S> {
         if self.rows.len() > max {
             self.rows.clear();
         }
-        if self.seen.len() > max {
-            self.seen.clear();
+        if self.seen.count > max {
+            self.seen = SeenIds::new();
         }
     }
 

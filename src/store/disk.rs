@@ -7,8 +7,10 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +76,12 @@ impl Disk for RealDisk {
             Access::Write => options.write(true).create(true).truncate(false),
             Access::Replace => options.write(true).create(true).truncate(true),
         };
-        Ok(Box::new(options.open(path)?))
+        // A pipe would be waited for, and a device has no end: neither is a file of ours.
+        let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        Ok(Box::new(file))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -167,6 +174,19 @@ pub fn parent_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        let endless = dir.path().join("endless");
+        std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+        for path in [&pipe, &endless] {
+            let error = RealDisk.open(path, Access::Read).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+        }
+    }
 
     #[test]
     fn append_files_grow_at_the_end_only_and_are_created_once() {

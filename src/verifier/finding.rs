@@ -50,6 +50,15 @@ macro_rules! findings {
             /// Every code but those of rules, which are `rule.` before each of [`Refusal::CODES`].
             pub const CODES: &'static [&'static str] = &[$($code),+];
 
+            /// The class of every finding with one of [`Self::CODES`].
+            #[must_use]
+            pub fn class_of(code: &str) -> Option<Class> {
+                match code {
+                    $($code => Some(Class::$class),)+
+                    _ => None,
+                }
+            }
+
             /// The stable code.
             #[must_use]
             pub fn code(&self) -> Cow<'static, str> {

@@ -1,7 +1,8 @@
 //! The log's frames in order, and on behind damage.
 //!
 //! [`Scanner`] stops at the first place that is not sound. An audit goes on: it says what is wrong
-//! there, looks for the next whole frame by its magic, and says which entries lie between. What is
+//! there, goes on where the frame's header says that it ends, or else looks for the next whole frame by its magic, and
+//! says which entries lie between. What is
 //! found behind damage proves nothing by being found; it is checked like everything else.
 
 use crate::store::batch_log::{BatchSource, FrameLocation, LogFile, Position, StoreError};
@@ -114,6 +115,9 @@ impl<'s> Frames<'s> {
             return self.skip_newer(at, version, steps);
         }
         let search_from = name_damage(damage, steps);
+        if let Some(end) = self.end_of_damaged(damage)? {
+            return self.resume(at, end, damage, steps);
+        }
         if let Some(found) = self.search(search_from, steps)? {
             return self.resume(at, found, damage, steps);
         }
@@ -121,7 +125,30 @@ impl<'s> Frames<'s> {
         Ok(())
     }
 
-    /// Goes on at `found`, a whole frame behind damage at `at`.
+    /// Where a frame that is not sound ends, if its header can be read, and where that ends stands the header of the
+    /// one that belongs next. So of two damaged neighbours neither hides the other.
+    fn end_of_damaged(&self, damage: &Damage) -> Result<Option<Position>, StoreError> {
+        let DamageReason::Frame(_) = damage.reason() else { return Ok(None) };
+        let Some(end) = self.end_by_header(damage.position())? else { return Ok(None) };
+        let files = self.source.files()?;
+        let has_file = |first_index| files.iter().any(|file| file.first_index == first_index);
+        let file_ends = files.iter().any(|file| (file.first_index, file.bytes) == (end.file, end.offset));
+        let is_elsewhere = file_ends && has_file(end.index);
+        let next = if is_elsewhere { Position { file: end.index, offset: 0, ..end } } else { end };
+        let goes_on = next.index < self.until && self.end_by_header(next)?.is_some();
+        Ok(goes_on.then_some(next))
+    }
+
+    /// Where the frame that begins at `at` ends, by its header; none where no header of that frame stands there.
+    fn end_by_header(&self, at: Position) -> Result<Option<Position>, StoreError> {
+        match read_header(self.source, at) {
+            Ok(header) if header.first_index() == at.index => Ok(Some(FrameLocation::new(at, &header).end())),
+            Ok(_) | Err(ScanError::Damage(_)) => Ok(None),
+            Err(ScanError::Store(error)) => Err(error),
+        }
+    }
+
+    /// Goes on at `found`, a frame behind damage at `at`.
     fn resume(
         &mut self,
         at: Position,

@@ -42,7 +42,7 @@ use super::report::{Anchored, AttachmentCounts, KeptUse, Report, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
 /// thousand signatures, and little memory, of which two groups take their share.
-const GROUP_ENTRIES: u64 = 8_192;
+const GROUP_ENTRIES: u64 = 4096;
 const GROUP_BYTES: usize = 8 << 20;
 /// How often a ledger is verified that publishes entries meanwhile, where an attachment is missing.
 const PASSES_MAX: usize = 3;

@@ -20,6 +20,7 @@ CONTROLS_BUT_LINE_FEED = re.compile("[\x00-\x09\x0b-\x1f]")
 DECIMAL = re.compile("0|[1-9][0-9]{0,19}")
 KEY_ID = re.compile("[0-9a-f]{8}")
 HASH = re.compile("[0-9a-f]{64}")
+KNOWN_IN_TRUST = frozenset(("origin", "ledger_id", "log_key", "latest_log_key", "quorum", "witness", "group"))
 
 
 class NotCanonical(Exception):
@@ -36,6 +37,10 @@ class Line:
 
     name: str
     blob: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        return self.blob[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Trust:
     ledger_id: bytes
     log_key: bytes
     latest_log_key: bytes | None
+    has_quorum: bool
+    """Whether it names one. Witnesses are left out here."""
 
 
 def decimal(text: str) -> int:
@@ -130,15 +137,20 @@ def parse_line(line: str) -> Line:
     return Line(name, data)
 
 
-def lines_by(note: Note, origin: str, key: bytes) -> list[int]:
-    """Which lines bear that key's id and a valid signature by it."""
+def parse_or_none(raw: bytes) -> Note | None:
+    try:
+        return parse_note(raw)
+    except NotCanonical:
+        return None
+
+
+def is_signed_by(note: Note, origin: str, key: bytes) -> bool | None:
+    """Whether every line with that key's id holds a valid signature by it; None where there is no such line."""
     wanted = key_id(origin, key)
-    return [
-        place
-        for place, line in enumerate(note.lines)
-        if line.name == origin and line.blob[:4] == wanted and len(line.blob) == 68
-        and curve.strict(key, note.body, line.blob[4:])
-    ]  # fmt: skip
+    lines = [line for line in note.lines if line.name == origin and line.key_id == wanted]
+    if not lines:
+        return None
+    return all(len(line.blob) == 68 and curve.strict(key, note.body, line.blob[4:]) for line in lines)
 
 
 def parse_trust(raw: bytes) -> Trust:
@@ -146,7 +158,7 @@ def parse_trust(raw: bytes) -> Trust:
         raise BadTrustRoot(f"more than {MAX_TRUST_ROOT} bytes")
     try:
         table = tomllib.loads(raw.decode("utf-8"))
-        unknown = table.keys() - {"origin", "ledger_id", "log_key", "latest_log_key"}
+        unknown = table.keys() - KNOWN_IN_TRUST
         if unknown:
             raise BadTrustRoot(f"unknown keys: {', '.join(sorted(unknown))}")
         origin, ledger_id = string(table, "origin"), string(table, "ledger_id")
@@ -158,7 +170,7 @@ def parse_trust(raw: bytes) -> Trust:
         raise BadTrustRoot(str(error)) from None
     if not all(curve.key_is_fit(key) for key in (log_key, latest) if key is not None):
         raise BadTrustRoot("a log key is not fit to sign with")
-    return Trust(origin, bytes.fromhex(ledger_id), log_key, latest)
+    return Trust(origin, bytes.fromhex(ledger_id), log_key, latest, table.get("quorum", "none") != "none")
 
 
 def string(table: dict[str, object], key: str) -> str:

@@ -6,8 +6,9 @@ import os
 import re
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from notes import MAX_NOTE, NotCanonical, decimal
@@ -46,6 +47,9 @@ class Pack:
     attachments: dict[str, str] = field(default_factory=dict)
     singles: set[str] = field(default_factory=set)
     strangers: list[str] = field(default_factory=list)
+    """Files that the layout does not name."""
+    links: list[str] = field(default_factory=list)
+    """Symbolic links among the attachments."""
 
     def read(self, path: str, most: int) -> bytes:
         """A file's bytes, one more than `most` at most."""
@@ -60,10 +64,12 @@ def open_pack(root: Path) -> Pack:
     for count, (path, is_file) in enumerate(walk(str(root), "", 0)):
         if count >= MAX_PATHS:
             raise Unreadable(f"more than {MAX_PATHS} files")
-        if not is_file or not place(pack, path):
+        if not is_file and os.path.islink(root / path) and (path + "/").startswith("attachments/"):
+            pack.links.append(path)
+        elif not is_file or not place(pack, path):
             pack.strangers.append(path)
-    if not pack.series and "checkpoint" not in pack.singles:
-        raise Unreadable("this is no evidence pack")
+    if "checkpoint" not in pack.singles:
+        raise Unreadable("this is no evidence pack: it has no `checkpoint`")
     return pack
 
 
@@ -103,7 +109,7 @@ def place_in_series(pack: Pack, match: re.Match[str], path: str) -> bool:
     width = int(match[3]) if match[3] else TILE_WIDTH
     if path_of_number(number) != match[2] or (match[3] and width >= TILE_WIDTH):
         return False
-    if series.isdigit() and str(int(series)) != series:
+    if series.isdigit() and (str(int(series)) != series or int(series) >= MAX_LEVELS):
         return False
     pack.series[series][number, width] = path
     return True
@@ -130,18 +136,6 @@ def sort_out(files: dict[tuple[int, int], str], count: int) -> tuple[dict[int, s
         else:
             wrong.append(path)
     return dict(sorted(right.items())), wrong
-
-
-def gaps(present: Iterable[int], count: int) -> list[tuple[int, int]]:
-    """Runs of numbers below `count` that are not present, first and last. `present` is ascending."""
-    missing, expected = [], 0
-    for number in present:
-        if number > expected:
-            missing.append((expected, number - 1))
-        expected = number + 1
-    if expected < count:
-        missing.append((expected, count - 1))
-    return missing
 
 
 def tiles_of(count: int) -> int:
@@ -180,12 +174,14 @@ def first_notes(data: bytes, count: int) -> list[bytes]:
         return error.parts
 
 
-def parse_files(data: bytes, batches: int) -> list[int]:
-    """The first indexes of the log's files: no more of them than batches."""
+def parse_files(data: bytes, most: int) -> list[int]:
+    """The first indexes of the log's files: ascending from 0, one to a line, each line with its end."""
+    if len(data) > most:
+        raise NotCanonical(f"it has more than {most} bytes")
     text = data.decode("ascii", "replace")
     if not text.endswith("\n"):
         raise NotCanonical("the last line has no end")
-    lines = text[:-1].split("\n")
-    if len(lines) > batches:
-        raise NotCanonical("there are more log files than batches")
-    return [decimal(line) for line in lines]
+    indexes = [decimal(line) for line in text[:-1].split("\n")]
+    if indexes[0] != 0 or any(left >= right for left, right in pairwise(indexes)):
+        raise NotCanonical("it does not ascend from 0")
+    return indexes

@@ -109,6 +109,11 @@ def put_file(folder: Path, path: str, data: bytes) -> None:
     target.write_bytes(data)
 
 
+def attachment_path(data: bytes) -> str:
+    digest = hashlib.sha256(data).hexdigest()
+    return f"attachments/sha256/{digest[:2]}/{digest[2:]}"
+
+
 def put_series(folder: Path, name: str, parts: list[bytes]) -> None:
     for number in range(packs.tiles_of(len(parts))):
         put_numbered(folder, name, number, parts[TILE_WIDTH * number : TILE_WIDTH * (number + 1)])
@@ -221,10 +226,11 @@ class TheSmallestPack(PackTest):
     def test_every_file_counts(self) -> None:
         for path in self.files():
             moved = self.scratch / "moved"
+            exit_code = 2 if path.name == "checkpoint" else 1
             path.rename(moved)
-            self.assertEqual(self.verify()["verdict"], "tampered", path.name)
+            self.assertEqual(self.exit_of(self.pack), exit_code, path.name)
             path.symlink_to(moved)
-            self.assertEqual(self.verify()["verdict"], "tampered", path.name)
+            self.assertEqual(self.exit_of(self.pack), exit_code, path.name)
             path.unlink()
             moved.rename(path)
         self.assert_sound()
@@ -233,22 +239,22 @@ class TheSmallestPack(PackTest):
         put_file(self.pack, "tile/0/000.p/2", bytes(64))
         put_file(self.pack, "files", b"1\n")
         put_file(self.pack, "tile/0/000.p/1", bytes(32))
-        (self.pack / "checkpoint").unlink()
-        self.assert_codes("pack.tile", "pack.damaged", "pack.unexpected", "head.missing")
+        put_file(self.pack, "checkpoint", b"none")
+        self.assert_codes("pack.tile", "pack.files", "pack.stranger", "head.disagrees")
 
     def test_files_that_the_layout_does_not_have(self) -> None:
-        put_file(self.pack, "remark.txt", b"hello")
+        others = ("remark.txt", "tile/8/000.p/1", "tile/0/x000/000.p/2", "tile/0/000.p/1", "files.new", "cosigned/02")
+        for path in others:
+            put_file(self.pack, path, bytes(32))
         report = self.verify()
-        self.assertEqual((report["verdict"], len(report["findings"])), ("sound", 1))
-        put_file(self.pack, "tile/8/000.p/1", bytes(32))
-        put_file(self.pack, "tile/0/x000/000.p/2", bytes(64))
-        self.assertEqual(self.verify()["verdict"], "tampered")
+        self.assertEqual((report["verdict"], len(report["findings"])), ("sound", len(others)))
+        self.assert_codes("pack.stranger")
 
     def test_another_trust_root(self) -> None:
         self.trust.write_text(trust_root(ledger_id="00" * 32))
         self.assert_codes("trust.ledger_id")
         self.trust.write_text(trust_root(log_key=vkey(NEW_LOG)))
-        self.assert_codes("trust.log_key", "checkpoint.signature")
+        self.assert_codes("trust.log_key", "checkpoint.signature", "head.disagrees")
         self.trust.write_text(trust_root(latest_log_key=vkey(NEW_LOG)))
         self.assert_codes("trust.latest_log_key")
 
@@ -257,23 +263,26 @@ class TheSmallestPack(PackTest):
             self.trust.write_text(text)
             self.assertRaises(notes.BadTrustRoot, self.verify)
 
+    def test_a_trust_root_with_a_quorum(self) -> None:
+        witness = '[[witness]]\nname = "auditor"\nkey = "not looked at"\n'
+        self.trust.write_text(trust_root(quorum="auditor") + witness)
+        self.assertEqual(self.verify()["verdict"], "sound")
+        self.assert_codes("trust.quorum")
+
     def test_cosigned_notes(self) -> None:
         note = (self.pack / "checkpoint").read_bytes()
         witness = signature_line("witness.example", b"abcd", bytes(72))
         put_file(self.pack, "cosigned/2", note + witness)
         self.assert_sound()
-        put_file(self.pack, "cosigned/2", checkpoint(2, bytes(32), [OLD_LOG]) + witness)
-        self.assert_codes("checkpoint.root")
-        put_file(self.pack, "cosigned/2", checkpoint(2, bytes(32), [NEW_LOG]) + witness)
-        self.assert_codes("checkpoint.root", "checkpoint.signature")
+        for other in (checkpoint(2, bytes(32), [OLD_LOG]) + witness, checkpoint(2, bytes(32), [NEW_LOG]), b"none"):
+            put_file(self.pack, "cosigned/2", other)
+            self.assertEqual(self.verify()["verdict"], "sound")
+            self.assert_codes("cosigned.unfit")
 
-    def test_attachments(self) -> None:
-        digest = hashlib.sha256(b"evidence").hexdigest()
-        path = f"attachments/sha256/{digest[:2]}/{digest[2:]}"
-        put_file(self.pack, path, b"evidence")
-        self.assert_sound()
-        put_file(self.pack, path, b"Evidence")
-        self.assert_codes("attachment.damaged")
+    def test_an_attachment_that_nobody_cites(self) -> None:
+        put_file(self.pack, attachment_path(b"evidence"), b"Evidence")
+        self.assertEqual(self.verify()["verdict"], "sound")
+        self.assert_codes("pack.stranger")
 
     def test_events(self) -> None:
         target = self.scratch / "events"
@@ -317,17 +326,62 @@ class LongerPacks(PackTest):
         self.assertEqual((report["size"], report["entries"], report["signatures"]), (601, 601, 602))
         put_file(self.pack, "files", b"0\n3\n5\n")
         self.assert_sound()
-        put_file(self.pack, "files", b"0\n4\n")
-        self.assert_codes("pack.damaged")
+        for wrong in (b"0\n4\n", b"0\n3", b"0\n03\n", b"3\n", b"0\n5\n3\n", b""):
+            put_file(self.pack, "files", wrong)
+            self.assert_codes("pack.files")
+
+    def test_a_pack_that_was_being_brought_up_to_more(self) -> None:
+        self.add_notes(2)
+        self.finish()
+        (self.pack / "checkpoint").rename(self.scratch / "checkpoint")
+        self.add_notes(2)
+        self.finish()
+        put_file(self.pack, "files", b"0\n3\n")
+        (self.scratch / "checkpoint").rename(self.pack / "checkpoint")
+        report = self.verify()
+        self.assertEqual((report["verdict"], report["size"]), ("sound", 3))
+        self.assert_codes("pack.stranger")
+
+    def test_notes_that_are_missing_or_out_of_order(self) -> None:
+        for _ in range(3):
+            self.add_notes(2)
+            self.log.publish()
+        self.write()
+        whole = (self.pack / "batches/000.p/3").read_bytes()
+        rows = [struct.pack(">I", len(note)) + note for note in packs.cut_notes(whole, 3)]
+        for order in ((1, 0, 2), (0, 0, 1, 2), (0, 1), (2, 1)):
+            (self.pack / "batches/000.p/3").unlink()
+            put_file(self.pack, "batches/000.p/3", b"".join(rows[place] for place in order))
+            self.assertIn("pack.batches", self.codes())
+
+    def test_attachments(self) -> None:
+        self.log.add(unhex(VECTORS / "events" / "note.added.hex"))
+        self.finish()
+        path = attachment_path(b"report")
+        put_file(self.pack, path, b"report")
+        self.assert_sound()
+        put_file(self.pack, path, b"Report")
+        self.assert_codes("attachment.damaged")
+        (self.pack / path).unlink()
+        (self.pack / path).symlink_to("/etc/passwd")
+        self.assert_codes("pack.link")
 
     def test_what_is_missing_in_the_middle(self) -> None:
         self.add_notes(600)
         self.finish()
         (self.pack / "tile/entries/001").unlink()
         (self.pack / "tile/0/000").unlink()
-        self.assert_codes("log.unread", "pack.missing")
+        self.assert_codes("log.unread", "pack.entries", "pack.tile")
+        put_file(self.pack, "tile/0/002.p/89", bytes(32))
+        self.assert_codes("log.unread", "pack.entries", "pack.tile")
+        (self.pack / "tile/entries/001").write_bytes(b"")
+        self.assert_codes("log.unread", "pack.entries", "pack.tile")
+
+    def test_what_is_missing_at_the_end(self) -> None:
+        self.add_notes(600)
+        self.finish()
         (self.pack / "tile/entries/002.p/89").unlink()
-        self.assert_codes("log.unread", "pack.missing", "log.shorter_than_head")
+        self.assert_codes("log.shorter_than_head", "pack.entries")
 
     def test_an_entry_that_stands_elsewhere(self) -> None:
         self.log.put(entry_of(7, bytes(32), note_event(1)))
@@ -344,9 +398,16 @@ class LongerPacks(PackTest):
 
     def test_what_another_ledgers_author_signed(self) -> None:
         self.log.add(patched(note_event(1), LEDGER_ID, bytes(32)))
-        self.log.add(note_event(2), signatures=[(public(OLD_LOG), OLD_LOG.sign(b"").signature)])
+        event = note_event(2)
+        self.log.add(event, signatures=[(public(OLD_LOG), OLD_LOG.sign(decode.signed_bytes(event)).signature)])
         self.finish()
-        self.assert_codes("rule.foreign_ledger", "rule.proposer_not_signed", "signature.author")
+        self.assert_codes("rule.foreign_ledger", "rule.proposer_not_signed")
+
+    def test_what_nobody_signed_says_nothing(self) -> None:
+        for event in (rotation_event(0), patched(note_event(1), LEDGER_ID, bytes(32))):
+            self.log.add(event, signatures=[(public(AUTHOR), OLD_LOG.sign(b"").signature)])
+        self.finish()
+        self.assert_codes("signature.author")
 
     def test_what_a_newer_version_wrote(self) -> None:
         self.log.add(patched(note_event(1), BODY, struct.pack("<I", 18)))
@@ -396,7 +457,7 @@ class LongerPacks(PackTest):
         self.assert_codes("checkpoint.signature")
         self.log.batches[1:] = [(2, [OLD_LOG, NEW_LOG]), (4, [OLD_LOG])]
         self.write()
-        self.assert_codes("checkpoint.signature")
+        self.assert_codes("checkpoint.signature", "head.disagrees")
 
     def test_a_lost_log_key(self) -> None:
         self.rotate(rotation_event(1), NEW_LOG)
@@ -420,10 +481,26 @@ class LongerPacks(PackTest):
         self.write()
         self.assert_codes("log_key.boundary")
 
+    def test_two_rotations_in_one_batch(self) -> None:
+        again = patched(rotation_event(0), BODY + 4, public(NEW_LOG) + public(AUTHOR))
+        again = patched(again, EVENT_ID, bytes(16))
+        for signers, events in (
+            ([OLD_LOG, NEW_LOG, AUTHOR], (rotation_event(0), again)),
+            ([NEW_LOG, AUTHOR], (rotation_event(1), again)),
+            ([AUTHOR], (rotation_event(0), patched(again, CAUSE, struct.pack("<I", 1)))),
+        ):
+            self.log = Log()
+            self.log.publish()
+            for event in events:
+                self.log.add(event)
+            self.log.publish(*signers)
+            self.write()
+            self.assert_codes("log_key.boundary")
+
     def test_a_batch_too_large_for_a_frame(self) -> None:
         self.add_notes(4_097)
         self.finish()
-        self.assert_codes("frame.damaged")
+        self.assert_codes("pack.batches")
 
 
 def odd_signature(seed: int, message: bytes) -> bytes:

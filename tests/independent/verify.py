@@ -11,8 +11,8 @@ and that it is the ledger which the trust root pins.
 
 It leaves out the rules (docs/lifecycle.md): who may do what, and whether an entry is accepted. So a rotation of the
 log key is believed where it replaces the key in force. It also leaves out witnesses' cosignatures, whether cited
-attachments are there, and what administrators accepted. Codes and classes of findings are those of docs/auditing.md;
-codes that begin with `pack.` are this program's own.
+attachments are there, and what administrators accepted. Codes and classes of findings are those of docs/auditing.md,
+but for two remarks of its own: `pack.stranger`, and `trust.quorum`.
 
 Exit: 0 sound, 1 tampered or violation, 2 usage or unreadable, 4 sound but not anchored, 5 cannot tell.
 """
@@ -28,7 +28,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -41,7 +40,9 @@ from pack import Pack, Unreadable
 from tree import TILE_WIDTH, Tree, leaf_hash
 
 MAX_FINDINGS_OF_A_CODE = 1_000
-LONGEST_LINE = 21
+MAX_FILES = 4_194_304
+MAX_COSIGNED = 256
+SHORTEST_NOTE = 64
 MAX_ATTACHMENT = 67_108_864
 MAX_BATCH_ENTRIES = 4_096
 MAX_FRAME = 16_777_216
@@ -56,7 +57,7 @@ VIOLATIONS = frozenset((
     "rule.ledger_already_created", "rule.proposer_not_signed",
 ))  # fmt: skip
 UNCLEAR = frozenset(("entry.newer", "event.newer", "entry.state_root"))
-REMARKS = frozenset(("pack.stranger",))
+REMARKS = frozenset(("pack.stranger", "cosigned.unfit", "trust.quorum"))
 EXITS = {"sound": 0, "tampered": 1, "violation": 1, "cannot_tell": 5}
 USAGE, NOT_ANCHORED = 2, 4
 
@@ -103,9 +104,21 @@ class Rotation:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that can be told from its note: the entries from `begin` up to `size`."""
+
+    begin: int
+    size: int
+
+
 def size_of_note(raw: bytes) -> int | None:
+    """The tree size on a note's second line. Whether it is a note otherwise is judged with its batch."""
+    lines = raw.split(b"\n", 2)
+    if len(raw) < SHORTEST_NOTE or len(lines) < 3:
+        return None
     try:
-        return notes.parse_note(raw).size
+        return notes.decimal(lines[1].decode("ascii", "replace"))
     except notes.NotCanonical:
         return None
 
@@ -136,15 +149,23 @@ class LogKeys:
         """How many rotations stand before an entry."""
         return bisect_left(self.rotations, index, key=lambda rotation: rotation.index)
 
+    def in_force(self, index: int) -> bytes:
+        """The key in force before an entry."""
+        count = self.before(index)
+        return self.rotations[count - 1].new_key if count else next(iter(self.keys))
+
     def of_batch(self, begin: int, size: int) -> list[bytes]:
         """The keys that sign the checkpoint of the batch from `begin` up to `size`, in order."""
-        count = self.before(size)
-        if count == 0:
-            return [next(iter(self.keys))]
-        last = self.rotations[count - 1]
-        if last.index >= begin and last.cause == "routine":
-            return [last.old_key, last.new_key]
-        return [last.new_key]
+        keys = [self.in_force(begin)]
+        for rotation in self.rotations[self.before(begin) : self.before(size)]:
+            if rotation.cause != "routine":
+                keys.clear()
+            keys.append(rotation.new_key)
+        return keys
+
+    def at(self, size: int) -> list[bytes]:
+        """The keys of which one has signed a checkpoint of that size, wherever batches end."""
+        return self.of_batch(max(size, 1) - 1, size)
 
     def anchored(self, latest: bytes | None) -> bool:
         """Whether each key is vouched for: by the one before it, or by the trust root."""
@@ -161,14 +182,18 @@ class Verification:
         self.log_keys = LogKeys(trust.log_key)
         self.tree: Tree | None = Tree()
         self.roots: dict[int, bytes] = {}
-        self.sizes: list[int | None] = []
-        """Of each batch's note in order; None where it has none."""
-        self.ascending: list[int] | None = None
+        self.batches: list[Batch | None] = []
+        """Of each note in order; None where its entries cannot be told."""
+        self.last_end = 0
+        """Where the last one of them ends."""
         self.note_files: list[tuple[str, int]] = []
-        self.newest: bytes | None = None
+        self.note_of_checkpoint: notes.Note | None = None
+        """The one that the log holds at the checkpoint's size."""
         self.bytes_in_frames = 0
         self.bytes_up_to = {0: 0}
         self.previous: bytes | None = NO_HASH
+        self.unread: tuple[int, int] | None = None
+        """Entries that are missing where the log was read up to."""
         self.time_before = 0
         self.ledger_id = trust.ledger_id
         self.size = self.read = self.signatures = 0
@@ -177,9 +202,17 @@ class Verification:
 
     def run(self) -> dict[str, Any]:
         self.check_strangers()
-        self.survey_batches()
-        checkpoint = self.read_checkpoint()
-        self.check_log({*self.known_sizes(), *self.pack.cosigned, self.size})
+        if self.trust.has_quorum:
+            self.findings.add("trust.quorum", "it names a quorum of witnesses, which is not looked at here")
+        raw = self.pack.read("checkpoint", notes.MAX_NOTE)
+        checkpoint = notes.parse_or_none(raw)
+        end = self.survey_batches()
+        self.size = end if checkpoint is None else checkpoint.size
+        if end < self.size:
+            self.findings.add(
+                "pack.batches", f"batches: the notes end at {end}, and the checkpoint is over {self.size}"
+            )
+        self.check_log({*(batch.size for batch in self.known_batches()), *self.pack.cosigned, self.size})
         self.check_batches()
         self.check_checkpoint(checkpoint)
         self.check_cosigned()
@@ -191,28 +224,60 @@ class Verification:
     # The pack's files
 
     def check_strangers(self) -> None:
-        known = ("tile/", "batches/", "cosigned/", "attachments/")
         for path in self.pack.strangers:
-            inside = path.startswith(known) or path in packs.SINGLE_FILES
-            code = "pack.unexpected" if inside else "pack.stranger"
-            self.findings.add(code, f"{path}: the layout has no such file, or it is no regular one")
-        for series in self.pack.series:
-            if series.isdigit() and int(series) >= packs.MAX_LEVELS:
-                self.findings.add("pack.unexpected", f"tile/{series}: no tree has tiles of this level")
+            self.pass_over(path)
+        for path in self.pack.links:
+            self.findings.add("pack.link", f"{path}: a symbolic link, which is not followed")
 
-    def survey_batches(self) -> None:
-        """Each batch's size, before the entries are read. How many batches there are, only the files' names say."""
-        files = self.pack.series["batches"]
-        count = max((TILE_WIDTH * number + width for number, width in files), default=0)
-        right, wrong = packs.sort_out(files, count)
-        for path in wrong:
-            self.findings.add("pack.unexpected", f"{path}: another file goes further")
-        self.find_gaps("batches", right, count)
-        for number, path in right.items():
-            cut = self.cut_file(path, MAX_NOTES_FILE, packs.cut_notes, packs.width_at(count, number))
-            self.sizes += [size_of_note(raw) for raw in cut]
-            self.newest = cut[-1] if cut else self.newest
+    def pass_over(self, path: str) -> None:
+        self.findings.add("pack.stranger", f"{path}: passed over; this log's pack has no such file")
+
+    def survey_batches(self) -> int:
+        """Which entries each batch has, before they are read; and where the last one ends.
+
+        How many batches there are, only the files' names say, and where each ends its note's second line.
+        """
+        widest: dict[int, int] = {}
+        for number, width in self.pack.series["batches"]:
+            widest[number] = max(width, widest.get(number, 0))
+        for (number, width), path in self.pack.series["batches"].items():
+            if width < widest[number]:
+                self.pass_over(path)
+        end: int | None = 0
+        for number, width in sorted(widest.items()):
+            path = self.pack.series["batches"][number, width]
+            if number > 0 and number - 1 not in widest:
+                self.findings.add("pack.batches", f"{path}: the one before it is missing")
+                end = None
+            cut = self.cut_file(path, MAX_NOTES_FILE, packs.cut_notes, width, "pack.batches")
             self.note_files.append((path, len(cut)))
+            end = self.survey_notes(path, cut, end)
+            if width < TILE_WIDTH and number + 1 in widest:
+                self.findings.add("pack.batches", f"{path}: it is partial, and others follow")
+            if len(cut) < TILE_WIDTH:
+                end = None
+        return self.last_end
+
+    def survey_notes(self, path: str, cut: list[bytes], end: int | None) -> int | None:
+        """Takes the notes behind the batch that ends at `end`; None where that is not known.
+
+        A note that goes back is passed over; behind one that is too far off it is known again where a batch begins.
+        """
+        for place, raw in enumerate(cut):
+            size, batch = size_of_note(raw), None
+            if size is not None and end is not None and 1 <= size - end <= MAX_BATCH_ENTRIES:
+                batch = Batch(end, size)
+                self.last_end = end = size
+            elif size is None:
+                self.findings.add("pack.batches", f"{path}: note {place} says no tree size")
+                end = None
+            elif end is not None or size < self.last_end:
+                self.findings.add("pack.batches", f"{path}: note {place} is of size {size}, behind one of {end}")
+                end = None if end is None else max(size, end)
+            else:
+                end = size
+            self.batches.append(batch)
+        return end
 
     def notes_of_batches(self) -> Iterator[bytes]:
         """The notes again, file by file: an honest log's are few, a dishonest one's need not fit into memory."""
@@ -222,61 +287,38 @@ class Verification:
                 raise Unreadable(f"{path} changes while it is read")
             yield from again
 
-    def known_sizes(self) -> Iterator[int]:
-        return (size for size in self.sizes if size is not None)
+    def known_batches(self) -> Iterator[Batch]:
+        """Those that the checkpoint covers. What lies beyond it is of an export that was cut."""
+        return (batch for batch in self.batches if batch is not None and batch.size <= self.size)
 
-    def find_gaps(self, what: str, present: dict[int, str], count: int) -> None:
-        for first, last in packs.gaps(present, packs.tiles_of(count)):
-            begin, end = packs.path_of_number(first), packs.path_of_number(last)
-            self.findings.add("pack.missing", f"{what}/{begin} to {what}/{end} are not there in full width")
-
-    def cut_file(self, path: str, most: int, cut: Cut, count: int) -> list[bytes]:
+    def cut_file(self, path: str, most: int, cut: Cut, count: int, code: str) -> list[bytes]:
+        data = self.pack.read(path, most)
         try:
-            return cut(self.pack.read(path, most), count)
+            if len(data) > most:
+                raise packs.Damaged("it is larger than any bundle", [])
+            return cut(data, count)
         except packs.Damaged as error:
-            self.findings.add("pack.damaged", f"{path}: {error}")
+            self.findings.add(code, f"{path}: {error}")
             return error.parts
-
-    def read_checkpoint(self) -> bytes | None:
-        """The note in `checkpoint`. Its size is the log's; where it has none, the newest batch's is."""
-        raw = None
-        if "checkpoint" in self.pack.singles:
-            raw = self.pack.read("checkpoint", notes.MAX_NOTE)
-            note = self.parse(raw, "head.unreadable", "checkpoint")
-            if note is not None:
-                self.size = note.size
-                return raw
-        else:
-            self.findings.add("head.missing", "there is no `checkpoint`: the pack was cut short")
-        self.size = max(self.known_sizes(), default=0)
-        return raw
-
-    def parse(self, raw: bytes, code: str, what: str) -> notes.Note | None:
-        try:
-            return notes.parse_note(raw)
-        except notes.NotCanonical as error:
-            self.findings.add(code, f"{what}: {error}")
-            return None
 
     # The entries, and the tree over them
 
     def check_log(self, wanted: set[int]) -> None:
         bundles, wrong = packs.sort_out(self.pack.series["entries"], self.size)
         for path in wrong:
-            self.findings.add("pack.unexpected", f"{path}: a log of {self.size} entries has no such bundle")
+            self.pass_over(path)
         if self.size == 0:
             self.findings.add("log.empty", "there is no entry at all")
         tiles = self.sort_tiles()
         expected = 0
         for number, path in bundles.items():
             if number > expected:
-                self.lose(TILE_WIDTH * expected, TILE_WIDTH * number)
+                self.miss(expected, number)
             self.check_bundle(number, path, tiles, wanted)
             expected = number + 1
         if expected < packs.tiles_of(self.size):
-            self.lose(TILE_WIDTH * expected, self.size)
-            message = f"entries end at {TILE_WIDTH * expected}, and the checkpoint is over {self.size}"
-            self.findings.add("log.shorter_than_head", message)
+            self.miss(expected, packs.tiles_of(self.size))
+        self.end_of_log()
         if self.tree is not None:
             for level, number, data in self.tree.partial_tiles():
                 self.check_tile(tiles, level, number, data)
@@ -284,25 +326,47 @@ class Verification:
     def sort_tiles(self) -> list[dict[int, str]]:
         sorted_out = []
         for level in range(packs.MAX_LEVELS):
-            count = self.size >> (8 * level)
-            right, wrong = packs.sort_out(self.pack.series[str(level)], count)
+            right, wrong = packs.sort_out(self.pack.series[str(level)], self.size >> (8 * level))
             for path in wrong:
-                self.findings.add("pack.unexpected", f"{path}: a log of {self.size} entries has no such tile")
-            self.find_gaps(f"tile/{level}", right, count)
+                self.pass_over(path)
             sorted_out.append(right)
         return sorted_out
 
+    def miss(self, first: int, behind: int) -> None:
+        """Bundles of entries from `first` on, up to the one at `behind`, are not there."""
+        path = packs.path_of_number(first)
+        self.findings.add("pack.entries", f"tile/entries/{path} and behind: {behind - first} are missing")
+        self.lose(TILE_WIDTH * first, min(TILE_WIDTH * behind, self.size))
+
     def lose(self, begin: int, end: int) -> None:
         """Entries cannot be read: what rests on them is not checked further."""
-        message = f"entries {begin} to {end - 1} could not be read; roots and tiles behind them were not checked"
-        self.findings.add("log.unread", message, begin)
+        self.unread = (self.unread[0] if self.unread else begin, end)
         self.tree = self.previous = None
+        self.time_before = 0
+
+    def find_unread(self) -> None:
+        if self.unread is not None:
+            begin, end = self.unread
+            message = f"entries {begin} to {end - 1} could not be read; roots and tiles behind them were not checked"
+            self.findings.add("log.unread", message, begin)
+            self.unread = None
+
+    def end_of_log(self) -> None:
+        if self.unread is None:
+            return
+        if self.findings.counts["log.unread"]:
+            return self.find_unread()
+        message = f"entries end at {self.unread[0]}, and the checkpoint is over {self.size}"
+        self.findings.add("log.shorter_than_head", message)
 
     def check_bundle(self, number: int, path: str, tiles: list[dict[int, str]], wanted: set[int]) -> None:
         width = packs.width_at(self.size, number)
         begin = TILE_WIDTH * number
-        entries = self.cut_file(path, MAX_BUNDLE, packs.cut_entries, width)
+        entries = self.cut_file(path, MAX_BUNDLE, packs.cut_entries, width, "pack.entries")
+        if self.tree is None and len(entries) == width:
+            self.check_tile(tiles, 0, number, b"".join(leaf_hash(raw) for raw in entries))
         for index, raw in enumerate(entries, begin):
+            self.find_unread()
             self.check_entry(index, raw)
             self.grow(leaf_hash(raw), len(raw), tiles, wanted)
         if len(entries) < width:
@@ -321,7 +385,9 @@ class Verification:
 
     def check_tile(self, tiles: list[dict[int, str]], level: int, number: int, data: bytes) -> None:
         path = tiles[level].get(number)
-        if path is not None and self.pack.read(path, len(data)) != data:
+        if path is None:
+            self.findings.add("pack.tile", f"tile/{level}/{packs.path_of_number(number)} is not there in full width")
+        elif self.pack.read(path, len(data)) != data:
             self.findings.add("pack.tile", f"{path}: not the hashes that the entries give")
 
     def check_entry(self, index: int, raw: bytes) -> None:
@@ -339,8 +405,10 @@ class Verification:
             self.findings.add("entry.newer", str(error), index)
         if entry is not None:
             self.check_fields(index, entry)
-            self.check_authors(index, entry.envelope)
+            is_authentic = self.check_authors(index, entry.envelope)
             event = self.check_event(index, entry.envelope)
+            if event is not None and is_authentic:
+                self.take_event(index, event, [key.hex() for key, _ in entry.envelope.signatures])
         if self.events is not None:
             self.events.write(event_line(index, leaf, entry, event))
 
@@ -359,31 +427,35 @@ class Verification:
         if entry.state_root is not None:
             self.findings.add("entry.state_root", "the state root is filled", index)
 
-    def check_authors(self, index: int, envelope: decode.Envelope) -> None:
-        message = decode.signed_bytes(envelope.event)
+    def check_authors(self, index: int, envelope: decode.Envelope) -> bool:
+        """Whether the event is by all of those who seem to have signed it."""
+        message, are_valid = decode.signed_bytes(envelope.event), True
         for key, signature in envelope.signatures:
             self.signatures += 1
             outcome = curve.audit(key, message, signature)
+            are_valid = are_valid and outcome in (curve.Outcome.STRICT, curve.Outcome.NOT_STRICT)
             if outcome is curve.Outcome.NOT_STRICT:
                 self.not_strict.append({"index": index, "key": key.hex()})
             elif outcome is curve.Outcome.UNFIT_KEY:
                 self.findings.add("key.unfit", f"the signature {outcome.value}: {key.hex()}", index)
             elif outcome is curve.Outcome.BAD_SIGNATURE:
                 self.findings.add("signature.author", f"the signature by {key.hex()} {outcome.value}", index)
+        return are_valid
 
     def check_event(self, index: int, envelope: decode.Envelope) -> dict[str, Any] | None:
         try:
-            event = decode.decode_event(envelope.event)
+            return decode.decode_event(envelope.event)
         except decode.Malformed as error:
             self.findings.add("event.not_canonical", str(error), index)
-            return None
         except decode.Newer as error:
             self.findings.add("event.newer", str(error), index)
-            return None
-        self.check_header(index, event, [key.hex() for key, _ in envelope.signatures])
+        return None
+
+    def take_event(self, index: int, event: dict[str, Any], signers: list[str]) -> None:
+        """What an authentic event says. One that nobody signed says nothing."""
+        self.check_header(index, event, signers)
         if event["kind"] == "log_key.rotated":
             self.log_keys.rotate(index, event["body"])
-        return event
 
     def check_header(self, index: int, event: dict[str, Any], signers: list[str]) -> None:
         header, creates = event["header"], event["kind"] == "ledger.created"
@@ -411,28 +483,28 @@ class Verification:
 
     def check_batches(self) -> None:
         """A wrong root is said once for a run of checkpoints."""
-        begin, root_was_right = 0, True
-        for place, (raw, size) in enumerate(zip(self.notes_of_batches(), self.sizes, strict=True)):
-            note = self.parse(raw, "checkpoint.not_canonical", f"the note of batch {place}")
-            if note is None or size is None:
+        root_was_right = True
+        for raw, batch in zip(self.notes_of_batches(), self.batches, strict=True):
+            if batch is None or batch.size > self.size:
                 continue
-            if size <= begin or size > self.size:
-                message = f"the note of batch {place} has size {size}, behind {begin} and in a log of {self.size}"
-                self.findings.add("checkpoint.size", message, max(size, 1) - 1)
-            self.check_signers(note, self.log_keys.of_batch(min(begin, max(size, 1) - 1), size), "batch")
-            if size in self.roots:
-                root_is_right = self.roots[size] == note.root
+            note = notes.parse_or_none(raw)
+            self.check_frame(batch, len(raw))
+            if note is None:
+                self.findings.add("checkpoint.not_canonical", "a batch's note is no checkpoint", batch.size - 1)
+                continue
+            self.check_signers(note, self.log_keys.of_batch(batch.begin, batch.size))
+            if batch.size in self.roots:
+                root_is_right = self.roots[batch.size] == note.root
                 if root_was_right and not root_is_right:
-                    self.findings.add("checkpoint.root", f"not the root of the first {size} entries", size - 1)
+                    message = f"not the root of the first {batch.size} entries"
+                    self.findings.add("checkpoint.root", message, batch.size - 1)
                 root_was_right = root_is_right
-            self.check_frame(begin, size, len(raw))
-            if begin < size <= self.size:
-                begin = size
+            if batch.size == self.size:
+                self.note_of_checkpoint = note
 
-    def check_frame(self, begin: int, size: int, note_length: int) -> None:
+    def check_frame(self, batch: Batch, note_length: int) -> None:
         """A batch has to fit into one frame, and a rotation has to be alone in it."""
-        if size - begin > MAX_BATCH_ENTRIES:
-            self.findings.add("frame.damaged", f"the batch has {size - begin} entries", size - 1)
+        begin, size = batch.begin, batch.size
         if begin in self.bytes_up_to and size in self.bytes_up_to:
             entries = self.bytes_up_to[size] - self.bytes_up_to[begin]
             if FRAME_OVERHEAD + entries + note_length > MAX_FRAME:
@@ -441,86 +513,85 @@ class Verification:
             for rotation in self.log_keys.rotations[self.log_keys.before(begin) : self.log_keys.before(size)]:
                 self.findings.add("log_key.boundary", "the rotation shares its batch", rotation.index)
 
-    def check_signers(self, note: notes.Note, keys: list[bytes], where: str) -> None:
-        """The log's lines, and in a batch's note no other one."""
-        index, origin = max(note.size, 1) - 1, self.trust.origin
+    def check_signers(self, note: notes.Note, keys: list[bytes]) -> None:
+        """A batch's note bears a line by each of `keys`, in their order, and no other one."""
+        index, origin = note.size - 1, self.trust.origin
         if note.origin != origin:
-            self.findings.add("checkpoint.origin", f"{where}: it is of the log {note.origin!r}", index)
-        places = []
-        for key in keys:
-            valid = notes.lines_by(note, origin, key)
-            if not valid:
-                self.findings.add("checkpoint.signature", f"{where}: no valid line by {key.hex()}", index)
-            places += valid[:1]
-        of_log = [line for line in note.lines if line.name == origin]
-        lines = of_log if where.startswith("cosigned/") else note.lines
-        if len(lines) > len(keys):
-            message = f"{where}: {len(lines)} signature lines, and {len(keys)} expected"
+            self.findings.add("checkpoint.origin", f"it is of the log {note.origin!r}", index)
+        signed = [notes.is_signed_by(note, origin, key) for key in keys]
+        for key, is_signed in zip(keys, signed, strict=True):
+            if not is_signed:
+                self.findings.add("checkpoint.signature", f"no valid line by {key.hex()}", index)
+        if len(note.lines) > len(keys):
+            message = f"{len(note.lines)} signature lines, and {len(keys)} expected"
             self.findings.add("checkpoint.extra_signature", message, index)
-        if places != sorted(places):
-            self.findings.add("checkpoint.not_canonical", f"{where}: the old key's line is not the first", index)
+        elif all(signed) and [line.key_id for line in note.lines] != [notes.key_id(origin, key) for key in keys]:
+            self.findings.add("checkpoint.not_canonical", "the old key's line is not the first", index)
 
-    def check_checkpoint(self, raw: bytes | None) -> None:
-        if raw is None or raw == self.newest:
-            return
-        self.findings.add("head.disagrees", "`checkpoint` is not the note of the newest batch")
-        try:
-            note = notes.parse_note(raw)
-        except notes.NotCanonical:
-            return
-        self.check_single(note, "checkpoint")
+    def check_checkpoint(self, note: notes.Note | None) -> None:
+        """`checkpoint` says what the note of the batch that ends there says, and the log's key signed it."""
+        if note is None:
+            return self.disagree("it is no checkpoint")
+        keys, of_batch = self.log_keys.at(note.size), self.note_of_checkpoint
+        signed = [notes.is_signed_by(note, self.trust.origin, key) for key in keys]
+        if True not in signed or False in signed:
+            self.disagree("no valid line by the log key")
+        elif of_batch is not None and of_batch.body != note.body:
+            self.disagree("the batch that ends there has another checkpoint")
+        elif of_batch is None and self.tree is not None and not self.findings.counts["pack.batches"]:
+            self.disagree("no batch ends there")
+
+    def disagree(self, why: str) -> None:
+        self.findings.add("head.disagrees", f"checkpoint: {why}")
 
     def check_cosigned(self) -> None:
-        for size, where in sorted(self.pack.cosigned.items()):
-            note = self.parse(self.pack.read(where, notes.MAX_NOTE), "checkpoint.not_canonical", where)
-            if note is None:
-                continue
-            if note.size != size or not 1 <= size <= self.size:
-                self.findings.add("checkpoint.size", f"{where}: the note's size is {note.size}", max(note.size, 1) - 1)
-            self.check_single(note, where)
-
-    def check_single(self, note: notes.Note, where: str) -> None:
-        """A note beside the batches: signed by the keys of the batch that ends there, over the same root."""
-        last = max(note.size, 1) - 1
-        begin = self.begin_of_batch(note.size)
-        self.check_signers(note, self.log_keys.of_batch(min(begin, last), note.size), where)
-        if self.roots.get(note.size, note.root) != note.root:
-            self.findings.add("checkpoint.root", f"{where}: not the root of the first {note.size} entries", last)
-
-    def begin_of_batch(self, size: int) -> int:
-        if self.ascending is None:
-            self.ascending = sorted(self.known_sizes())
-        before = bisect_left(self.ascending, size)
-        return self.ascending[before - 1] if before else 0
+        """Anybody may have put notes there, and witnesses are not known here: what is wrong is remarked on."""
+        for size, path in sorted(self.pack.cosigned.items())[-MAX_COSIGNED:]:
+            note, why = notes.parse_or_none(self.pack.read(path, notes.MAX_NOTE)), None
+            if note is None or note.size != size or note.origin != self.trust.origin:
+                why = "no note of this log and of that size"
+            elif not any(notes.is_signed_by(note, self.trust.origin, key) for key in self.log_keys.at(size)):
+                why = "not signed by the log key"
+            elif self.roots.get(size, note.root) != note.root:
+                why = f"not the root of the first {size} entries"
+            if why is not None:
+                self.findings.add("cosigned.unfit", f"{path}: {why}")
 
     # What stands beside the log
 
     def check_files(self) -> None:
         if "files" not in self.pack.singles:
-            self.findings.add("pack.missing", "files is not there")
+            self.findings.add("pack.files", "files is not there")
             return
-        begins = {0, *(size for size in self.sizes[:-1] if size is not None)}
         try:
-            indexes = packs.parse_files(self.pack.read("files", LONGEST_LINE * len(self.sizes)), len(self.sizes))
+            indexes = packs.parse_files(self.pack.read("files", MAX_FILES), MAX_FILES)
         except notes.NotCanonical as error:
-            self.findings.add("pack.damaged", f"files: {error}")
+            self.findings.add("pack.files", f"files: {error}")
             return
-        if indexes[0] != 0 or any(left >= right for left, right in pairwise(indexes)):
-            self.findings.add("pack.damaged", "files: it does not ascend from 0")
-        for index in indexes:
-            if index not in begins:
-                self.findings.add("pack.damaged", f"files: no batch begins at {index}")
+        begins = {0, *(batch.begin for batch in self.known_batches())}
+        wrong = [index for index in indexes if index < self.size and index not in begins]
+        if wrong:
+            self.findings.add("pack.files", f"files: no batch begins at {wrong[0]}")
 
     def check_attachments(self) -> None:
+        """The bytes of those that authentic entries cite. Where one is a link, none is looked at."""
+        if self.pack.links:
+            return
         for digest, path in self.pack.attachments.items():
-            hasher, length = hashlib.sha256(), 0
-            with open(self.pack.root / path, "rb") as file:
-                while length <= MAX_ATTACHMENT and (chunk := file.read(1 << 20)):
-                    hasher.update(chunk)
-                    length += len(chunk)
-            if length > MAX_ATTACHMENT or hasher.hexdigest() != digest:
+            if digest not in self.citing:
+                self.pass_over(path)
+            elif self.digest_of(path) != digest:
                 message = f"{path}: its bytes have another digest, or are too many"
-                self.findings.add("attachment.damaged", message, self.citing.get(digest))
+                self.findings.add("attachment.damaged", message, self.citing[digest])
+
+    def digest_of(self, path: str) -> str | None:
+        """A file's digest; None where it is larger than an attachment can be."""
+        hasher, length = hashlib.sha256(), 0
+        with open(self.pack.root / path, "rb") as file:
+            while length <= MAX_ATTACHMENT and (chunk := file.read(1 << 20)):
+                hasher.update(chunk)
+                length += len(chunk)
+        return hasher.hexdigest() if length <= MAX_ATTACHMENT else None
 
     def check_trusted_keys(self) -> None:
         latest = self.trust.latest_log_key

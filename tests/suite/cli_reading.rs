@@ -203,7 +203,7 @@ fn measuring_gives_figures_beside_floors_and_leaves_nothing_behind() {
     desk.write("here/kept", "");
     for (command, first, figures) in [
         ("bench append here --appends 20", "one append, durable", 8),
-        ("bench verify here --entries 150", "verify, an entry", 3),
+        ("bench verify here --entries 150", "verify, an entry", 6),
         ("bench open here --entries 150", "a process that appends one, at 10", 8),
     ] {
         let measured = desk.done_json(command);

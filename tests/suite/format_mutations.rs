@@ -164,8 +164,9 @@ fn a_huge_length_is_refused_before_anything_is_allocated_for_it() {
         for huge in with_huge_lengths(&bytes, &tables.walk("event", &bytes)) {
             // Were the length believed, the bytes would be found to end too early.
             let error = Event::from_bytes(&huge).unwrap_err();
-            let expected = CodecError::Invalid("a length is beyond every bound".into());
-            assert_eq!(error, EventError::Codec(expected), "{}", event.kind());
+            let EventError::Codec(CodecError::Invalid(reason)) = &error else { panic!("{error}") };
+            let is_of_a_list = reason.starts_with("a list has ") && reason.ends_with(" are allowed");
+            assert!(is_of_a_list || reason == "a length is beyond every bound", "{}: {reason}", event.kind());
             positions += 1;
         }
     }

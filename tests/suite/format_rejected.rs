@@ -302,6 +302,11 @@ fn lists_and_objects_over_their_bounds() {
         let item = |number: u8| [string(format!("{number:03}").as_bytes()), vec![0; 10]].concat();
         full("model.evaluated").replace("body.metrics", &keyed(count, &item))
     };
+    let roles = |count: u8| full("key.granted").replace("body.roles", &keyed(count, &|_| vec![7, 0, 0, 0]));
+    let datasets = |count: u8| {
+        let item = |number: u8| [string(&[number]), vec![9, 0, 0, 0]].concat();
+        full("model.registered").replace("body.datasets", &keyed(count, &item))
+    };
     let object = |bytes: usize| {
         full("model.promoted").replace("body.infra.tag_object.bytes", &some_string(&vec![0xff; bytes]))
     };
@@ -312,6 +317,9 @@ fn lists_and_objects_over_their_bounds() {
         ("17 administrators", administrators(17), &too_long(17, 16)),
         ("33 attachments", attachments(33), &too_long(33, 32)),
         ("129 metrics", metrics(129), &too_long(129, 128)),
+        // The length stands before the items: whatever they hold, it is what is wrong first.
+        ("17 roles of later", roles(17), &too_long(17, 16)),
+        ("65 data sets with a digest of later", datasets(65), &too_long(65, 64)),
         (
             "an embedded object of 16,385 bytes",
             object(16_385),
@@ -396,6 +404,48 @@ fn an_event_over_60_000_bytes() {
     assert_eq!(Event::from_bytes(&too_long), Err(EventError::TooLong { actual: 60_001 }));
     let at_the_bound = Event::from_bytes(&too_long[..60_000]).unwrap_err();
     assert!(!matches!(at_the_bound, EventError::TooLong { .. }));
+}
+
+/// An event of as many bytes as an event can have: attachments, manifests, two Git objects and a reason.
+fn largest_event() -> Vec<u8> {
+    let of = |reason: usize| {
+        let attachment = |number: u8| {
+            let names = [string(&[b'm'; 256]), string(&[b'n'; 256])].concat();
+            [vec![number; 32], vec![0; 9], names].concat()
+        };
+        let manifest = |number: u8| string(format!("{number:0256}").as_bytes());
+        let listed = |items: Vec<Vec<u8>>| list(&items.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let mut vector = full("model.promoted");
+        for (path, with) in [
+            ("header.attachments", listed((0..3).map(attachment).collect())),
+            ("body.infra.commit_object.bytes", some_string(&[0xff; 16_384])),
+            ("body.infra.tag_object.bytes", some_string(&[0xff; 16_384])),
+            ("body.infra.manifests", listed((0..64).map(manifest).collect())),
+            ("body.reason", some_string(&vec![b'r'; reason])),
+        ] {
+            vector.bytes = vector.replace(path, &with);
+        }
+        vector.bytes
+    };
+    of(60_000 + 1 - of(1).len())
+}
+
+/// So the bound on what a decoding may claim, of which docs/format.md speaks, refuses no event and no entry.
+#[test]
+fn a_decoding_claims_no_more_than_it_reads() {
+    let bytes = largest_event();
+    assert_eq!(
+        (bytes.len(), Event::from_bytes(&bytes).map(|event| event.kind())),
+        (60_000, Ok(Kind::ModelPromoted))
+    );
+    let exact = bincode::config::legacy().with_limit::<60_000>();
+    assert!(bincode::decode_from_slice::<Event, _>(&bytes, exact).is_ok());
+    let too_little = bincode::config::legacy().with_limit::<59_999>();
+    assert!(bincode::decode_from_slice::<Event, _>(&bytes, too_little).is_err());
+    let envelope = ledger::envelope(&bytes, &[1, 2]);
+    let entry = codec::encode(&envelope);
+    let exact = bincode::config::legacy().with_limit::<{ 8 + 60_000 + 8 + 2 * 96 }>();
+    assert!(bincode::decode_from_slice::<Envelope, _>(&entry, exact).is_ok());
 }
 
 /// An envelope of these raw keys; signatures of zeros.

@@ -7,9 +7,13 @@ use proptest::prelude::*;
 use rollbook::event::authority::{KeyRevoked, RotationCause};
 use rollbook::event::header::{EXPIRY_DEFAULT_MS, EventId};
 use rollbook::log::trust_root::TrustRoot;
+use rollbook::note::checkpoint::CheckpointNote;
+use rollbook::note::cosignature::cosign;
+use rollbook::note::vkey::{KeyKind, VerifierKey};
 use rollbook::store::files::RollSize;
 use rollbook::store::memory::MemoryLog;
 use rollbook::time::HOUR_MS;
+use rollbook::verifier::cosigned::CosignedFile;
 use rollbook::verifier::finding::Found;
 use rollbook::verifier::kept::{KeptState, KeptStateError};
 use rollbook::verifier::report::{CheckpointOutcome, KeptUse, Report};
@@ -250,6 +254,36 @@ fn a_checkpoint_from_before_is_compared_all_the_same() {
     let other = note(&twelve_rewritten_from(9), 9);
     let report = found_since(&forge, &[other]);
     assert_eq!((codes(&report), report.verdict.exit_code()), (vec!["anchor.root".to_owned()], 1));
+}
+
+/// A witness may lag behind the auditor: what it cosigned is compared all the same.
+#[test]
+fn a_cosigned_note_from_before_holds_the_log_all_the_same() {
+    let forge = twelve();
+    let witness = SigningKey::from_bytes(&[77; 32]);
+    let vkey = VerifierKey::of_signing_key("w.example.org", KeyKind::CosignatureV1, &witness).unwrap();
+    let quorum =
+        format!("quorum = \"w\"\n{}\n[[witness]]\nname = \"w\"\nkey = \"{vkey}\"\n", forge.trust().to_toml());
+    let trust: TrustRoot = quorum.parse().unwrap();
+    let kept = keep_first(&forge, 12).unwrap();
+    for rewritten in [false, true] {
+        let other = twelve_rewritten_from(9);
+        let (size, note) = if rewritten { &other.notes()[9] } else { &forge.notes()[9] };
+        let note = CheckpointNote::parse_unverified(note).unwrap();
+        let line = cosign("w.example.org", &witness, note.note().text(), minute(60)).unwrap();
+        let note = note.note().clone().with_signature(line).unwrap().encode();
+        let cosigned = [CosignedFile::parse(*size, &note)];
+        let options = Options { trust: Some(&trust), kept: Some(&kept), cosigned: &cosigned, ..quick() };
+        let report = judge_all(&forge, &options).report;
+        if rewritten {
+            assert_eq!((codes(&report), report.verdict.exit_code()), (vec!["anchor.root".to_owned()], 1));
+        } else {
+            assert_eq!((resumed_from(&report), report.verdict.exit_code()), (Some(12), 0));
+            assert_eq!(report.cosigned[0].outcome, CheckpointOutcome::Matched);
+            let without = judge_all(&forge, &Options { cosigned: &[], ..options }).report;
+            assert_eq!(without.verdict.exit_code(), 4, "the quorum that the trust root names holds nothing");
+        }
+    }
 }
 
 #[test]

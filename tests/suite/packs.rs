@@ -41,21 +41,21 @@ fn grow(forge: &mut Forge, batches: &[usize]) {
 }
 
 /// Ledgers and packs in one directory.
-struct Bench {
+pub(crate) struct Bench {
     root: TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { root: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
     /// Writes the forge's log as a ledger whose files begin at these batches; the first is 0.
-    fn write(&self, name: &str, forge: &Forge, file_starts: &[usize]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, forge: &Forge, file_starts: &[usize]) -> PathBuf {
         let dir = self.path(name);
         std::fs::create_dir_all(dir.join("log")).unwrap();
         let frames = forge.frames();
@@ -73,7 +73,7 @@ impl Bench {
     }
 
     /// A ledger of this forge, and a pack of it.
-    fn packed(&self, forge: &Forge) -> PathBuf {
+    pub(crate) fn packed(&self, forge: &Forge) -> PathBuf {
         let ledger = self.write("ledger", forge, &[0]);
         let pack = self.path("pack");
         exported(&ledger, &pack);
@@ -81,14 +81,18 @@ impl Bench {
     }
 }
 
-fn exported(ledger: &Path, pack: &Path) -> Exported {
+pub(crate) fn exported(ledger: &Path, pack: &Path) -> Exported {
     export(ledger, pack, &|_, _| {}).unwrap()
 }
 
 fn judged(pack: &Path, forge: &Forge) -> Report {
     let trust = forge.trust();
-    let options = Options { trust: Some(&trust), ..quick() };
-    verify_pack(&open_pack(pack).unwrap(), &options, &|_, _| {}).unwrap().report
+    judged_by(pack, &Options { trust: Some(&trust), ..quick() })
+}
+
+/// The report on a pack.
+pub(crate) fn judged_by(pack: &Path, options: &Options<'_>) -> Report {
+    verify_pack(&open_pack(pack).unwrap(), options, &|_, _| {}).unwrap().report
 }
 
 /// What is done to a file, and how.
@@ -490,7 +494,7 @@ fn cut(path: &Path) {
 }
 
 /// The log under attack: 3 + 256 · 2 + 9 entries in 9 batches.
-fn attacked() -> Forge {
+pub(crate) fn attacked() -> Forge {
     notes(&[2, 250, 10, 240, 1, 1, 10, 9])
 }
 
@@ -660,6 +664,11 @@ const ATTACKS: &[Attack] = &[
 fn attacked_until(batches: usize) -> Forge {
     let all = [2, 250, 10, 240, 1, 1, 10, 9];
     notes(&all[..batches - 1])
+}
+
+/// Each attack's name, and what it does to the pack of [`attacked`].
+pub(crate) fn attacks() -> impl Iterator<Item = (&'static str, fn(&Path, &Forge))> {
+    ATTACKS.iter().map(|attack| (attack.name, attack.act))
 }
 
 /// What an attack found, for the list of findings that are shown.

@@ -1,6 +1,7 @@
 //! Attacks on a log, each with the exact findings and exit code that it ends in.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use curve25519_dalek::Scalar;
 use curve25519_dalek::constants::{ED25519_BASEPOINT_TABLE, EIGHT_TORSION};
@@ -26,17 +27,17 @@ use crate::support::events::*;
 use crate::support::forge::{Forge, codes, head_of, quick, sign, verify_log};
 
 /// A log and all that is held against it.
-struct Case {
-    files: Vec<(u64, Vec<u8>)>,
-    head: HeadState,
-    trust: Option<TrustRoot>,
-    checkpoints: Vec<Vec<u8>>,
-    strict: bool,
+pub(crate) struct Case {
+    pub(crate) files: Vec<(u64, Vec<u8>)>,
+    pub(crate) head: HeadState,
+    pub(crate) trust: Option<TrustRoot>,
+    pub(crate) checkpoints: Vec<Vec<u8>>,
+    pub(crate) strict: bool,
 }
 
 impl Case {
     /// The log as it was forged, with the trust root that fits it.
-    fn of(forge: &Forge) -> Self {
+    pub(crate) fn of(forge: &Forge) -> Self {
         Self::new(forge.frames().concat(), &forge.head(), forge)
     }
 
@@ -52,11 +53,11 @@ impl Case {
     }
 
     /// Other frames in place of the log's.
-    fn frames(self, frames: &[Vec<u8>]) -> Self {
+    pub(crate) fn frames(self, frames: &[Vec<u8>]) -> Self {
         Self { files: vec![(0, frames.concat())], ..self }
     }
 
-    fn verify(&self) -> Report {
+    pub(crate) fn verify(&self) -> Report {
         let kept: Vec<EarlierCheckpoint> =
             self.checkpoints.iter().map(|note| EarlierCheckpoint::parse("kept", note).unwrap()).collect();
         let options =
@@ -67,23 +68,39 @@ impl Case {
 }
 
 /// An attack, what it makes the verifier find, and the exit code.
-struct Attack {
+pub(crate) struct Attack {
     says: &'static str,
-    finds: &'static [&'static str],
+    pub(crate) finds: &'static [&'static str],
     exit: u8,
     case: fn() -> Case,
 }
 
-const fn attack(says: &'static str, exit: u8, finds: &'static [&'static str], case: fn() -> Case) -> Attack {
+pub(crate) const fn attack(
+    says: &'static str,
+    exit: u8,
+    finds: &'static [&'static str],
+    case: fn() -> Case,
+) -> Attack {
     Attack { says, finds, exit, case }
 }
 
-fn dan() -> Person {
+impl Attack {
+    /// Asserts that exactly this is found.
+    pub(crate) fn ends_in_its_findings(&self) {
+        let Self { says, finds, exit, case } = self;
+        let report = case().verify();
+        let messages: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        assert_eq!(codes(&report), *finds, "{says}: {messages:#?}");
+        assert_eq!(report.verdict.exit_code(), *exit, "{says}: {messages:#?}");
+    }
+}
+
+pub(crate) fn dan() -> Person {
     person("Dan")
 }
 
 /// Five entries in four batches: founded; granted; registered and promoted; noted.
-fn small() -> Forge {
+pub(crate) fn small() -> Forge {
     let mut forge = promoted();
     forge.add(&[&ada()], note(3));
     forge
@@ -100,7 +117,7 @@ fn tiny() -> Forge {
 }
 
 /// Runs `check` on every number below `end`, some side by side.
-fn at_every(end: usize, side_by_side: usize, check: impl Fn(usize) + Sync) {
+pub(crate) fn at_every(end: usize, side_by_side: usize, check: impl Fn(usize) + Sync) {
     std::thread::scope(|scope| {
         for first in 0..side_by_side {
             let check = &check;
@@ -110,7 +127,7 @@ fn at_every(end: usize, side_by_side: usize, check: impl Fn(usize) + Sync) {
 }
 
 /// [`small`] without the last entry.
-fn promoted() -> Forge {
+pub(crate) fn promoted() -> Forge {
     let mut forge = Forge::founded();
     forge.add(&[&ada()], grant(&dan(), &[Role::Registrar, Role::Deployer]));
     forge.enter_event(forge.event(&dan(), register("v1")), &[&dan()]);
@@ -120,7 +137,7 @@ fn promoted() -> Forge {
 }
 
 /// The batch of two in [`small`], its entries changed by `change`, its note as it was.
-fn with_batch_of_two(change: fn(&mut Vec<Vec<u8>>)) -> Case {
+pub(crate) fn with_batch_of_two(change: fn(&mut Vec<Vec<u8>>)) -> Case {
     let forge = small();
     let view = FrameView::parse(&forge.frames()[2]).unwrap();
     let mut entries: Vec<Vec<u8>> = view.entries().map(<[u8]>::to_vec).collect();
@@ -131,7 +148,7 @@ fn with_batch_of_two(change: fn(&mut Vec<Vec<u8>>)) -> Case {
 }
 
 /// [`promoted`], and behind it a note by Ada whose envelope is changed by `change`.
-fn with_note(change: impl FnOnce(Vec<u8>) -> Envelope) -> Forge {
+pub(crate) fn with_note(change: impl FnOnce(Vec<u8>) -> Envelope) -> Forge {
     let mut forge = promoted();
     let event = forge.event(&ada(), note(3)).to_bytes().unwrap();
     forge.enter_with(change(event), |_| {});
@@ -150,12 +167,12 @@ fn with_event_bytes(change: impl FnOnce(&mut Vec<u8>)) -> Forge {
 /// Where the kind stands in the bytes of an event without attachments, declared.
 const KIND_AT: usize = 4 + 32 + 16 + 32 + 8 + 8 + 4 + 8;
 
-fn other_key() -> SigningKey {
+pub(crate) fn other_key() -> SigningKey {
     SigningKey::from_bytes(&[9; 32])
 }
 
 /// A signature whose R has a torsion part: only the key's owner can make it.
-fn torsion_signature(seed: &[u8; 32], message: &[u8]) -> SignatureBytes {
+pub(crate) fn torsion_signature(seed: &[u8; 32], message: &[u8]) -> SignatureBytes {
     let wide = |parts: &[&[u8]]| {
         let mut hasher = Sha512::new();
         for part in parts {
@@ -175,7 +192,7 @@ fn torsion_signature(seed: &[u8; 32], message: &[u8]) -> SignatureBytes {
 }
 
 /// The same signature with ℓ added to S.
-fn malleated(signature: &SignatureBytes) -> SignatureBytes {
+pub(crate) fn malleated(signature: &SignatureBytes) -> SignatureBytes {
     const ORDER: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
@@ -190,12 +207,12 @@ fn malleated(signature: &SignatureBytes) -> SignatureBytes {
     SignatureBytes::from_bytes(bytes)
 }
 
-fn author(person: &Person, signature: SignatureBytes) -> AuthorSignature {
+pub(crate) fn author(person: &Person, signature: SignatureBytes) -> AuthorSignature {
     AuthorSignature { key: person.public(), signature }
 }
 
 /// [`small`], sealed by another history from entry 1 on, under the same log key.
-fn rewritten() -> Forge {
+pub(crate) fn rewritten() -> Forge {
     let mut forge = Forge::founded();
     forge.add(&[&ada()], grant(&person("Mallory"), &[Role::Registrar, Role::Deployer]));
     for body in [register("v1"), register("v2"), register("v3")] {
@@ -743,12 +760,7 @@ fn with_torsion() -> Forge {
 
 #[test]
 fn each_attack_ends_in_its_findings() {
-    for Attack { says, finds, exit, case } in ATTACKS {
-        let report = case().verify();
-        let messages: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
-        assert_eq!(codes(&report), *finds, "{says}: {messages:#?}");
-        assert_eq!(report.verdict.exit_code(), *exit, "{says}: {messages:#?}");
-    }
+    ATTACKS.iter().for_each(Attack::ends_in_its_findings);
 }
 
 #[test]
@@ -762,6 +774,7 @@ fn attacks_cover_every_finding() {
     found.extend(crate::authority::FINDS);
     found.extend(crate::packs::codes_found());
     found.extend(crate::witnesses::FINDS);
+    found.extend(crate::tampering::codes_found());
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
@@ -1039,4 +1052,23 @@ fn progress_ends_at_the_published_size() {
     });
     assert_eq!(report.unwrap().verdict.exit_code(), 4);
     assert_eq!(*newest.lock().unwrap(), (5, 5));
+}
+
+#[test]
+fn a_pipe_or_a_device_in_place_of_a_file_is_not_waited_for() {
+    let forge = small();
+    let make_pipe =
+        |path: &Path| rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap();
+    let make_endless = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let makes: [&dyn Fn(&Path); 2] = [&make_pipe, &make_endless];
+    for name in ["head", "log/00000000000000000000.batches"] {
+        for make in makes {
+            let dir = tempfile::tempdir().unwrap();
+            forge.write(dir.path());
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+            make(&dir.path().join(name));
+            let error = verify_dir(dir.path(), &quick(), &|_, _| {}).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("not a regular file"), "{error}");
+        }
+    }
 }

@@ -645,6 +645,16 @@ fn a_proof_may_come_from_elsewhere() {
 }
 
 #[test]
+fn an_evidence_pack_shows_the_extension_too() {
+    let desk = desk();
+    desk.done(&cosign_line("w1", "3.note", "--trust bare.toml"));
+    desk.done("pack export pack");
+    desk.done(&cosign_line("w1", "6.note", "--pack pack"));
+    assert!(desk.read("w1.state").contains("\nsize 6\n"));
+    desk.refused(&cosign_line("w1", "3.note", "--pack pack"), 1, &["size 3", "has signed size 6"]);
+}
+
+#[test]
 fn a_witness_refuses_all_else_and_signs_nothing() {
     let desk = desk();
     desk.copy("ledger", "copy");
@@ -692,6 +702,8 @@ fn a_witness_refuses_all_else_and_signs_nothing() {
         ("6.note", "--proof long-proof", 2, &["hashes"]),
         ("6.note", "--proof nowhere", 2, &["nowhere"]),
         ("6.note", "--proof proof-4-6 --from-ledger ledger", 2, &["cannot be used with"]),
+        ("6.note", "--pack pack --from-ledger ledger", 2, &["cannot be used with"]),
+        ("6.note", "--pack model", 2, &["not an evidence pack"]),
         ("garbage", "", 2, &["garbage is no checkpoint"]),
         ("nowhere", "", 2, &["nowhere"]),
         ("6.note", "--from-ledger model", 3, &["log"]),

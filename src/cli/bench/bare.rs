@@ -123,3 +123,21 @@ pub fn time_hashing(dir: &Path) -> io::Result<Duration> {
     }
     Ok(began.elapsed())
 }
+
+/// How long it takes to write `bytes` bytes to the new file `path`, and to make them durable.
+///
+/// # Errors
+/// The system's.
+pub fn time_writing(path: &Path, bytes: u64) -> io::Result<Duration> {
+    let block = vec![0x5a; 1 << 20];
+    let began = Instant::now();
+    let mut file = File::create(path)?;
+    let mut left = bytes;
+    while left > 0 {
+        let now = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        file.write_all(&block[..now])?;
+        left -= now as u64;
+    }
+    file.sync_data()?;
+    Ok(began.elapsed())
+}

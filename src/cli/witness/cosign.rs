@@ -15,6 +15,8 @@ use crate::cli::failure::{Failure, KEY_PASSPHRASE};
 use crate::cli::input::read_input;
 use crate::cli::record::{exists_already, write_file};
 use crate::cli::verify::read_trust;
+use crate::cli::verify_source::unreadable;
+use crate::export::pack_check::open_pack;
 use crate::hash::Hash;
 use crate::log::reader::LOG_DIR;
 use crate::log::witness::{
@@ -26,6 +28,7 @@ use crate::note::cosignature::cosign;
 use crate::note::signed_note::{NOTE_BYTES_MAX, SIGNATURE_LINES_MAX};
 use crate::note::vkey::{KeyKind, VerifierKey};
 use crate::signing::key_file::{SecretKey, read_private_key, read_public_key};
+use crate::store::batch_log::BatchSource;
 use crate::store::disk::{RealDisk, write_whole};
 use crate::store::files::FileSource;
 use crate::store::lock::{Holder, WriterLock};
@@ -46,7 +49,7 @@ const PROOF_BYTES_MAX: usize = 8 * 1024;
 ///
 /// Example:
 ///   rollbook witness cosign new.checkpoint --witness-key w.key --witness-name w.example.org
-///     --witness-state w.state --trust trust.toml --from-ledger ./ledger > cosigned.note
+///     --witness-state w.state --trust trust.toml --pack ./pack > cosigned.note
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Cosign {
@@ -62,11 +65,14 @@ pub(crate) struct Cosign {
     #[arg(long, value_name = "FILE")]
     pub witness_state: PathBuf,
     /// The consistency proof from the last checkpoint signed: base64 hashes, one a line; - for stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "from_ledger")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from_ledger", "pack"])]
     pub proof: Option<PathBuf>,
     /// Compute the proof from the log in this ledger directory
     #[arg(long, value_name = "DIR")]
     pub from_ledger: Option<PathBuf>,
+    /// Compute the proof from this evidence pack
+    #[arg(long, value_name = "DIR", conflicts_with = "from_ledger")]
+    pub pack: Option<PathBuf>,
     /// The log's key, as a vkey
     #[arg(long, value_name = "VKEY", conflicts_with = "trust")]
     pub log_vkey: Option<VerifierKey>,
@@ -165,8 +171,13 @@ impl Cosign {
         let checkpoint = note.checkpoint();
         let (new, old) =
             (checkpoint.size(), state.log(checkpoint.origin().as_str()).map_or(0, SeenLog::size));
-        let computed = match &self.from_ledger {
-            Some(dir) if old <= new => Some(compute(dir, old, new)?),
+        let computed = match (&self.from_ledger, &self.pack) {
+            (Some(ledger), _) if old <= new => {
+                Some(compute(ledger, &FileSource::new(&ledger.join(LOG_DIR)), old, new)?)
+            }
+            (_, Some(pack)) if old <= new => {
+                Some(compute(pack, &open_pack(pack).map_err(unreadable)?, old, new)?)
+            }
             _ => None,
         };
         let proof = match (&computed, &self.proof) {
@@ -247,10 +258,10 @@ fn read_state(path: &Path) -> Result<WitnessState, Failure> {
 }
 
 /// The proof from the log in a ledger's directory, and the root there.
-fn compute(dir: &Path, old: u64, new: u64) -> Result<Extension, Failure> {
-    extension_in(&FileSource::new(&dir.join(LOG_DIR)), old, new).map_err(|error| match error {
+fn compute(dir: &Path, log: &dyn BatchSource, old: u64, new: u64) -> Result<Extension, Failure> {
+    extension_in(log, old, new).map_err(|error| match error {
         ExtensionError::Short { .. } => Failure::usage(format!("{}: {error}", dir.display()))
-            .hint("get a newer copy of the ledger, or give the proof with --proof"),
+            .hint("get a newer copy, or give the proof with --proof"),
         ExtensionError::Scan(_) => Failure::world(error).hint("see `rollbook verify`"),
     })
 }

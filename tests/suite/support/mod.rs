@@ -1,5 +1,5 @@
 //! What several topics share: sample values and vector files, the tables of docs/format.md, people
-//! and events with sensible defaults, a log writer that checks no rule,
+//! and events with sensible defaults, a log writer that checks no rule, a ledger of every kind of event,
 //! a ledger on a disk that fails when told, a desk to work the program at, and a writer in a process of its own.
 
 pub(crate) mod agent;
@@ -8,6 +8,7 @@ pub(crate) mod crash_disk;
 pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod events;
+pub(crate) mod every_kind;
 pub(crate) mod fault_sweep;
 pub(crate) mod forge;
 pub(crate) mod ledger;
