@@ -98,19 +98,27 @@ fn notes(vectors: &Path, log: &Forge) {
         write("note", &format!("{name}-vkey"), text.trim_end());
     }
     write("note", "two-texts", "a\n\nb\n\n— a Uw2QOgECAw==\n");
-    write("checkpoint", "text", "example.com/log\n7\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nextension\n");
+    write(
+        "checkpoint",
+        "text",
+        "example.com/log\n7\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nextension\n",
+    );
 }
 
 fn proofs(log: &Forge) {
-    let parsed: Vec<FrameView<'_>> = log.frames().iter().map(|frame| FrameView::parse(frame).expect("a frame")).collect();
+    let parsed: Vec<FrameView<'_>> =
+        log.frames().iter().map(|frame| FrameView::parse(frame).expect("a frame")).collect();
     let leaves = parsed.iter().flat_map(FrameView::entries).map(leaf_hash);
     let tree: Tree = leaves.collect();
-    for (name, index, note) in [("first", 0, log.newest_note().to_vec()), ("cosigned", 5, seed::cosigned(log))] {
+    for (name, index, note) in
+        [("first", 0, log.newest_note().to_vec()), ("cosigned", 5, seed::cosigned(log))]
+    {
         let hashes = prove_inclusion(index, tree.size(), &tree).expect("an entry of the log");
         let note = CheckpointNote::parse_unverified(&note).expect("a note");
         write("proof", name, TlogProof::new(index, hashes, note).expect("few hashes").encode());
     }
-    let proof = TlogProof::new(0, Vec::new(), CheckpointNote::parse_unverified(&log.notes()[0].1).expect("a note"));
+    let proof =
+        TlogProof::new(0, Vec::new(), CheckpointNote::parse_unverified(&log.notes()[0].1).expect("a note"));
     let text = String::from_utf8(proof.expect("no hash").encode()).expect("text");
     write("proof", "extra", text.replacen("\nindex", "\nextra YWJj\nindex", 1));
     // A kind, sizes, and changes to the right proof.
@@ -122,9 +130,17 @@ fn proofs(log: &Forge) {
         [&[kind], one.to_le_bytes().as_slice(), &two.to_le_bytes(), rest].concat()
     };
     write("proof", "inclusion-any", any(2, 5, 9, &[1, 2, 0, 4, 3, 4, 5, 6]));
-    write("proof", "inclusion-largest", any(2, u64::MAX - 1, u64::MAX, &[[1, 2, 1, 64].as_slice(), &[7; 64]].concat()));
+    write(
+        "proof",
+        "inclusion-largest",
+        any(2, u64::MAX - 1, u64::MAX, &[[1, 2, 1, 64].as_slice(), &[7; 64]].concat()),
+    );
     write("proof", "consistency-any", any(3, 6, 11, &[1, 0, 4, 3, 4, 5, 6]));
-    write("proof", "consistency-perfect", any(3, 1 << 40, u64::MAX, &[[1, 1, 24].as_slice(), &[9; 24]].concat()));
+    write(
+        "proof",
+        "consistency-perfect",
+        any(3, 1 << 40, u64::MAX, &[[1, 1, 24].as_slice(), &[9; 24]].concat()),
+    );
 }
 
 fn pack_paths() {
@@ -163,7 +179,8 @@ fn trust_roots(log: &Forge) {
         let members: Vec<String> = members.iter().map(|member| (*member).to_owned()).collect();
         Group::new(name, threshold, &members).expect("a fit name")
     };
-    let groups = vec![group("two", Threshold::Count(2), &["b", "c"]), group("top", Threshold::All, &["a", "two"])];
+    let groups =
+        vec![group("two", Threshold::Count(2), &["b", "c"]), group("top", Threshold::All, &["a", "two"])];
     let witnesses = vec![witness("a", 1), witness("b", 2), witness("c", 3)];
     let witnesses = Witnesses::new(witnesses, groups, Some("top")).expect("a quorum");
     write("trust", "witnesses", latest.with_witnesses(witnesses).expect("keys of their own").to_toml());
@@ -183,7 +200,8 @@ fn kept(log: &Forge) {
         let options = Options { trust: Some(&trust), keep: true, ..quick() };
         let judged = judge(&log_of(&log.frames()[..batches]), head_of(*size, note), &options, &|_, _| {});
         let judged = judged.expect("memory can be read");
-        let kept = judged.kept.unwrap_or_else(|| panic!("the log is not sound: {:?}", judged.report.findings));
+        let kept =
+            judged.kept.unwrap_or_else(|| panic!("the log is not sound: {:?}", judged.report.findings));
         write("kept", &format!("{batches}-batches"), kept.to_bytes());
     }
 }
@@ -194,7 +212,10 @@ fn policies() {
     }
     let default = rollbook::lifecycle::policy::default_policy(2).text;
     let schema_1 = events::policy("[[environment]]\nname = \"production\"\npromote.signers = 2\n").text;
-    let schema_2 = events::policy_2("promote.approvals = 1\n\n[[environments]]\nname = \"prod*\"\nrollback.drain = true\n").text;
+    let schema_2 = events::policy_2(
+        "promote.approvals = 1\n\n[[environments]]\nname = \"prod*\"\nrollback.drain = true\n",
+    )
+    .text;
     write("policy", "default", default.as_str());
     write("policy", "two", [schema_1.as_str(), "\0", schema_2.as_str()].concat());
 }
@@ -203,9 +224,17 @@ fn drafts(vectors: &Path) {
     for (name, text) in files(&vectors.join("envelopes"), ".dsse.json") {
         write("envelope_json", &name, text);
     }
-    write("envelope_json", "unsigned", Draft::new(b"an event".to_vec()).expect("a short event").to_dsse_json());
+    write(
+        "envelope_json",
+        "unsigned",
+        Draft::new(b"an event".to_vec()).expect("a short event").to_dsse_json(),
+    );
     let mut draft = Draft::new(b"an event".to_vec()).expect("a short event");
-    let signer = |seed| rollbook::signing::signer::Signer::from_secret(rollbook::signing::key_file::SecretKey::from_seed(&[seed; 32]));
+    let signer = |seed| {
+        rollbook::signing::signer::Signer::from_secret(rollbook::signing::key_file::SecretKey::from_seed(
+            &[seed; 32],
+        ))
+    };
     (1..=3).for_each(|seed| draft.sign(&signer(seed)).expect("a key at hand"));
     write("envelope_json", "three", draft.to_dsse_json());
 }

@@ -42,7 +42,8 @@ fn envelope_of(envelope: &Envelope, json: &str) {
 fn sign(mut draft: Draft) {
     let [ada, ..] = seed::people();
     let (key, message) = (ada.public(), signing_bytes(draft.event()));
-    let (before, signed) = (draft.signatures().len(), draft.signatures().iter().any(|author| author.key == key));
+    let (before, signed) =
+        (draft.signatures().len(), draft.signatures().iter().any(|author| author.key == key));
     let added = draft.add(AuthorSignature { key, signature: ada.key.sign(&message) });
     assert_eq!(added.is_ok(), signed || before < SIGNATURES_MAX);
     assert_eq!(draft.signatures().len(), before + usize::from(added.is_ok() && !signed));

@@ -49,7 +49,8 @@ fn sound(view: &FrameView<'_>, bytes: &[u8]) {
         assert!(matches!(FrameView::parse(&frame[..end]), Err(FrameError::Incomplete { .. })));
     }
     let mut turned = frame.to_vec();
-    let place = bytes.iter().fold(0usize, |sum, byte| sum.wrapping_mul(31) + usize::from(*byte)) % frame.len();
+    let place =
+        bytes.iter().fold(0usize, |sum, byte| sum.wrapping_mul(31) + usize::from(*byte)) % frame.len();
     turned[place] ^= 1;
     assert!(FrameView::parse(&turned).is_err(), "a bit turned at {place} is not noticed");
 }

@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rollbook::store::head::{HEAD_NOTE_BYTES_MAX, HEAD_SLOT_BYTES, HeadError, HeadState, encode_slot, parse_head};
+use rollbook::store::head::{
+    HEAD_NOTE_BYTES_MAX, HEAD_SLOT_BYTES, HeadError, HeadState, encode_slot, parse_head,
+};
 use rollbook_fuzz::allocation::within;
 
 fuzz_target!(|bytes: &[u8]| {

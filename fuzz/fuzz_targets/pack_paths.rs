@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use rollbook::export::bundle::{NoteBundle, split_entries, split_notes};
 use rollbook::merkle::tile::{
-    EntryBundle, NodePosition, TILE_LEVEL_MAX, TILE_WIDTH, Tile, full_tiles, new_bundles, new_tiles, partial_width,
-    row_hashes,
+    EntryBundle, NodePosition, TILE_LEVEL_MAX, TILE_WIDTH, Tile, full_tiles, new_bundles, new_tiles,
+    partial_width, row_hashes,
 };
 use rollbook_fuzz::allocation::within;
 

@@ -43,7 +43,9 @@ fn parse(bytes: &[u8]) -> Option<ReleasePolicy> {
         assert!(promotion.served_for_ms >= 0);
         let rollback = policy.rollback(environment, &model);
         assert!(rollback.target_ms > 0);
-        assert!(rollback.break_glass.is_none_or(|glass| !glass.roles.is_empty() && glass.ratify_within_ms > 0));
+        assert!(
+            rollback.break_glass.is_none_or(|glass| !glass.roles.is_empty() && glass.ratify_within_ms > 0)
+        );
         for act in Act::ALL {
             let approvals = policy.approvals(*act, Some(environment), Some(&model));
             assert!((1..=16).contains(&approvals.people) && !approvals.roles.is_empty());
@@ -52,6 +54,9 @@ fn parse(bytes: &[u8]) -> Option<ReleasePolicy> {
             assert!(!setting.value.to_string().is_empty());
         }
     }
-    assert!(!misfits(&policy, [], &[model], events::beginning()).is_empty(), "nobody is there to do anything");
+    assert!(
+        !misfits(&policy, [], &[model], events::beginning()).is_empty(),
+        "nobody is there to do anything"
+    );
     Some(policy)
 }

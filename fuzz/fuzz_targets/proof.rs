@@ -12,8 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use rollbook::export::tlog_proof::{PROOF_HASHES_MAX, TlogProof};
 use rollbook::hash::Hash;
 use rollbook::merkle::proof::{
-    ProofError, prove_consistency, prove_extension, prove_inclusion, verify_consistency, verify_consistency_bytes,
-    verify_extension, verify_inclusion, verify_inclusion_bytes,
+    ProofError, prove_consistency, prove_extension, prove_inclusion, verify_consistency,
+    verify_consistency_bytes, verify_extension, verify_inclusion, verify_inclusion_bytes,
 };
 use rollbook::merkle::tree::{EMPTY_ROOT, Tree, leaf_hash, node_hash};
 use rollbook::note::vkey::VerifierKey;
@@ -116,7 +116,12 @@ fn path(index: u64, leaves: &[Hash]) -> Vec<Hash> {
     }
     let (left, right) = split(leaves);
     let k = left.len() as u64;
-    if index < k { [path(index, left), vec![root(right)]] } else { [path(index - k, right), vec![root(left)]] }.concat()
+    if index < k {
+        [path(index, left), vec![root(right)]]
+    } else {
+        [path(index - k, right), vec![root(left)]]
+    }
+    .concat()
 }
 
 /// SUBPROOF(m, D[n], b).
@@ -140,7 +145,7 @@ fn inclusion_in_a_small_tree(input: &mut Input<'_>) {
     let (leaf, root) = (LEAVES.get(index as usize).copied().unwrap_or(Hash::ZERO), root(leaves(size)));
     let right = if index < size { path(index, leaves(size)) } else { Vec::new() };
     assert_eq!(prove_inclusion(index, size, &tree).ok(), (index < size).then(|| right.clone()));
-    let leaf = if input.byte() % 4 == 0 { input.hash() } else { leaf };
+    let leaf = if input.byte().is_multiple_of(4) { input.hash() } else { leaf };
     let mut proof = right.clone();
     input.change(&mut proof, &tree);
     let holds = index < size && leaf == leaves(size)[index as usize] && proof == right;
@@ -162,7 +167,7 @@ fn consistency_of_small_trees(input: &mut Input<'_>) {
     assert_eq!(prove_extension(old, new, &tree).ok(), expected.or((old == 0).then(Vec::new)));
 
     let true_old = root(leaves(old.min(new)));
-    let old_root = if input.byte() % 4 == 0 { input.hash() } else { true_old };
+    let old_root = if input.byte().is_multiple_of(4) { input.hash() } else { true_old };
     let new_root = root(leaves(new));
     let mut proof = right.clone();
     input.change(&mut proof, &tree);
@@ -222,7 +227,7 @@ fn roots_of_subproof(old: u64, size: u64, known: Option<Hash>, rest: &mut &[Hash
 
 fn inclusion_at_any_size(input: &mut Input<'_>) {
     let (index, size, leaf, root) = (input.number(), input.number(), input.hash(), input.hash());
-    let index = if input.byte() % 2 == 0 { index % size.max(1) } else { index };
+    let index = if input.byte().is_multiple_of(2) { index % size.max(1) } else { index };
     let proof = input.hashes();
     let mut rest = proof.as_slice();
     let computed = if index < size { root_of_path(leaf, index, size, &mut rest) } else { None };
@@ -231,10 +236,16 @@ fn inclusion_at_any_size(input: &mut Input<'_>) {
     match computed {
         None => assert!(matches!(
             verified,
-            Err(ProofError::IndexOutOfRange { .. } | ProofError::TooShort { .. } | ProofError::TooLong { .. })
+            Err(ProofError::IndexOutOfRange { .. }
+                | ProofError::TooShort { .. }
+                | ProofError::TooLong { .. })
         )),
         Some(computed) => {
-            let expected = if computed == root { Ok(()) } else { Err(ProofError::RootMismatch { computed, expected: root }) };
+            let expected = if computed == root {
+                Ok(())
+            } else {
+                Err(ProofError::RootMismatch { computed, expected: root })
+            };
             assert_eq!(verified, expected);
             assert_eq!(verify_inclusion(&leaf, index, size, &proof, &computed), Ok(()));
         }
@@ -243,7 +254,7 @@ fn inclusion_at_any_size(input: &mut Input<'_>) {
 
 fn consistency_at_any_sizes(input: &mut Input<'_>) {
     let (old, new, old_root) = (input.number(), input.number(), input.hash());
-    let old = if input.byte() % 2 == 0 { old % new.max(1) } else { old };
+    let old = if input.byte().is_multiple_of(2) { old % new.max(1) } else { old };
     let proof = input.hashes();
     if old == 0 || old >= new {
         let verified = verify_consistency(old, new, &old_root, &old_root, &proof);
@@ -254,7 +265,10 @@ fn consistency_at_any_sizes(input: &mut Input<'_>) {
     let computed = roots_of_subproof(old, new, Some(old_root), &mut rest).filter(|_| rest.is_empty());
     let Some((old_computed, new_computed)) = computed else {
         let verified = verify_consistency(old, new, &old_root, &old_root, &proof);
-        assert!(matches!(verified, Err(ProofError::TooShort { .. } | ProofError::TooLong { .. })), "{verified:?}");
+        assert!(
+            matches!(verified, Err(ProofError::TooShort { .. } | ProofError::TooLong { .. })),
+            "{verified:?}"
+        );
         return;
     };
     assert_eq!(verify_consistency(old, new, &old_computed, &new_computed, &proof), Ok(()));

@@ -11,7 +11,8 @@ fuzz_target!(|bytes: &[u8]| {
     let held_max = (256 << 10) + 200 * bytes.len();
     let Ok(root) = within(held_max, || TrustRoot::from_bytes(bytes)) else { return };
     assert!(bytes.len() <= TRUST_ROOT_BYTES_MAX);
-    let key_is_the_logs = |key: &VerifierKey| key.kind() == KeyKind::Ed25519 && key.name() == root.origin().as_str();
+    let key_is_the_logs =
+        |key: &VerifierKey| key.kind() == KeyKind::Ed25519 && key.name() == root.origin().as_str();
     assert!(key_is_the_logs(root.log_key()) && root.latest_log_key().is_none_or(key_is_the_logs));
     let written = root.to_toml();
     if written.len() <= TRUST_ROOT_BYTES_MAX {

@@ -14,14 +14,14 @@ use rollbook::event::body::Event;
 use rollbook::hash::Hash;
 use rollbook::log::entry::Entry;
 use rollbook::log::trust_root::TrustRoot;
-use rollbook::merkle::tree::{Tree, leaf_hash};
 use rollbook::merkle::proof::root_at;
+use rollbook::merkle::tree::{Tree, leaf_hash};
 use rollbook::note::checkpoint::{CheckpointNote, Origin};
 use rollbook::store::batch_log::Position;
+use rollbook::store::files::RollSize;
 use rollbook::store::head::{HeadState, encode_slot, parse_head};
 use rollbook::store::memory::MemoryLog;
 use rollbook::store::scan::Scanner;
-use rollbook::store::files::RollSize;
 use rollbook::verifier::report::Report;
 use rollbook::verifier::verify::{EarlierCheckpoint, Options, judge};
 use rollbook_fuzz::events::Person;
@@ -54,7 +54,8 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let first = Forge::new().log_key;
     let log = seed::short_log();
     let entries = entries_in(&log.log(), u64::MAX);
-    let both_signed = |note: &[u8]| CheckpointNote::parse_unverified(note).expect("a note").note().signatures().len() == 2;
+    let both_signed =
+        |note: &[u8]| CheckpointNote::parse_unverified(note).expect("a note").note().signatures().len() == 2;
     let (size, _) = log.notes().iter().find(|(_, note)| both_signed(note)).expect("a rotation");
     Fixture {
         origin: log.origin.clone(),
@@ -85,7 +86,10 @@ fuzz_target!(|bytes: &[u8]| {
     let mut head = fixture.head.clone();
     let file = if has(SEALED) {
         let people = if has(PEOPLE) { &fixture.people[..] } else { &[] };
-        let Some(sealed) = (Insider { origin: fixture.origin.clone(), keys: &keys, people }).seal(bytes) else { return };
+        let Some(sealed) = (Insider { origin: fixture.origin.clone(), keys: &keys, people }).seal(bytes)
+        else {
+            return;
+        };
         if has(OWN_HEAD) {
             let slot = encode_slot(sealed.entries.len() as u64, &sealed.note).expect("a short note");
             head = parse_head(&slot).expect("of this version");
