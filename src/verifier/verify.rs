@@ -257,16 +257,8 @@ pub fn verify_elsewhere(
 ) -> Result<Judged, VerifyError> {
     let Elsewhere { source, head, attachments, findings: around } = log;
     let published = head.map_or(Published::Unsaid, Published::Head);
-    run(&Verification {
-        source,
-        published,
-        attachments,
-        around,
-        options,
-        progress,
-        kept: None,
-        earlier: None,
-    })
+    let log = Verification::of(source, published, attachments, options, progress);
+    run(&Verification { around, ..log })
 }
 
 fn verify_published(
@@ -276,17 +268,7 @@ fn verify_published(
     options: &Options<'_>,
     progress: &Progress<'_>,
 ) -> Result<Judged, VerifyError> {
-    let around = Vec::new();
-    run(&Verification {
-        source,
-        published,
-        attachments,
-        around,
-        options,
-        progress,
-        kept: None,
-        earlier: None,
-    })
+    run(&Verification::of(source, published, attachments, options, progress))
 }
 
 /// Runs a verification from the log's start, or from what was kept.
@@ -316,6 +298,20 @@ pub(super) struct Verification<'a> {
     pub(super) kept: Option<&'a KeptState>,
     /// The checkpoint of what was kept: held against the log, whether it goes on from there or from its start.
     pub(super) earlier: Option<EarlierCheckpoint>,
+}
+
+impl<'a> Verification<'a> {
+    /// From the log's start, with nothing found wrong around it.
+    fn of(
+        source: &'a dyn BatchSource,
+        published: Published,
+        attachments: Option<&'a Path>,
+        options: &'a Options<'a>,
+        progress: &'a Progress<'a>,
+    ) -> Self {
+        let (around, kept, earlier) = (Vec::new(), None, None);
+        Self { source, published, attachments, around, options, progress, kept, earlier }
+    }
 }
 
 /// What entry 0 says.

@@ -23,7 +23,7 @@ fn verdicts() -> impl Iterator<Item = String> {
 }
 
 /// What can be missing where exit is 4.
-fn shortfalls() -> impl Iterator<Item = String> {
+pub(crate) fn shortfalls() -> impl Iterator<Item = String> {
     let all = [
         Shortfall::NoTrustRoot,
         Shortfall::LogKeyReplaced { entry: 3, log_key: Unvouched::Lost },
