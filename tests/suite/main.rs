@@ -54,6 +54,7 @@ mod real_signers;
 mod real_users;
 mod regulated_story;
 mod rule_rows_of_evidence;
+mod rule_rows_of_git;
 mod rule_table;
 mod rules_model;
 mod store_kill;

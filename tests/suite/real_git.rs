@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ed25519_dalek::{Signer, SigningKey};
-use rollbook::cli::demo::repository::{DemoRepository, Person, TagSigner};
+use rollbook::cli::demo::repository::{DemoRepository, Person};
+use rollbook::cli::git_objects::ObjectSigner;
 use rollbook::linkage::git::{GitError, ObjectFormat, Revision, remote_name, resolve, strip_credentials};
 use rollbook::signing::public_key::PublicKey;
 
@@ -138,7 +139,7 @@ fn demo_repository_is_clean_sound_and_its_tags_verify() {
         let commit = repository.commit(&files, ADA, message, time).unwrap();
         for (key, kind) in [(&allowed, "release"), (&stranger, "foreign")] {
             let sign = |bytes: &[u8]| sign_with(key, bytes);
-            let signer = TagSigner { public_key: key_of(key), sign: &sign };
+            let signer = ObjectSigner { public_key: key_of(key), sign: &sign };
             repository.tag(&format!("{kind}-{number}"), commit, "Release", ADA, time, signer).unwrap();
         }
     }
