@@ -327,7 +327,7 @@ mod tests {
         let text = std::str::from_utf8(&tag_object.bytes).unwrap();
         let start = text.find("-----BEGIN SSH SIGNATURE-----").unwrap();
         let signature: SshSig = text[start..].parse().unwrap();
-        assert!(text.lines().all(|line| line.len() <= ARMOUR_COLUMNS));
+        assert!(text.lines().all(|line| line.len() <= 70), "as wide as OpenSSH's");
         let public_key =
             ssh_key::PublicKey::from(ssh_key::public::Ed25519PublicKey(key.verifying_key().to_bytes()));
         public_key.verify("git", &text.as_bytes()[..start], &signature).unwrap();
