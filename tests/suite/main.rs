@@ -48,6 +48,7 @@ mod quorums;
 mod real_alertmanager;
 mod real_full_disk;
 mod real_git;
+mod real_git_signatures;
 mod real_keys;
 mod real_python;
 mod real_signers;
