@@ -3,6 +3,7 @@
 //!
 //! Ignored by default, since not every machine has the programs: `cargo test -- --include-ignored`.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -10,9 +11,9 @@ use rollbook::event::infra::{GitId, GitObject, GitTag, InfraCommit, ObjectBytes}
 use rollbook::event::list::Ascending;
 use rollbook::event::text::Name;
 use rollbook::evidence::allowed_signers::{AllowedSigners, NotAllowed};
-use rollbook::evidence::git_object::{ObjectFormat, ObjectKind, object_id};
-use rollbook::evidence::git_signature::{NAMESPACE, SignatureFault, Signed, check_ssh_signature};
-use rollbook::evidence::infra::{InfraEvidence, examine};
+use rollbook::evidence::git_object::ObjectKind;
+use rollbook::evidence::git_signature::{SignatureFault, Signed};
+use rollbook::evidence::infra::{ObjectFault, examine};
 use rollbook::hash::Hash;
 use rollbook::time::Timestamp;
 
@@ -112,24 +113,18 @@ impl Bench {
     }
 
     /// Puts an object of these bytes into the repository, whatever they are.
-    fn hash_object(&self, kind: ObjectKind, bytes: &[u8]) -> String {
-        self.write("object", bytes);
+    fn hash_object(&self, kind: ObjectKind, bytes: &str) -> String {
+        self.write("object", bytes.as_bytes());
         let path = self.path("object").display().to_string();
         self.git_text(&["hash-object", "-t", kind.as_str(), "-w", "--literally", &path])
     }
 
-    /// Puts `bytes` in the place of a tag.
-    fn replace_tag(&self, tag: &str, bytes: &[u8]) {
-        let id = self.hash_object(ObjectKind::Tag, bytes);
-        self.git(&["update-ref", &format!("refs/tags/{tag}"), &id]);
-    }
-
     /// The armoured signature of `payload` in that namespace.
-    fn ssh_signature(&self, key: &str, namespace: &str, payload: &[u8]) -> Vec<u8> {
-        self.write("payload", payload);
+    fn ssh_signature(&self, key: &str, namespace: &str, payload: &str) -> String {
+        self.write("payload", payload.as_bytes());
         let _ = std::fs::remove_file(self.path("payload.sig"));
         self.run("ssh-keygen", &["-q", "-Y", "sign", "-n", namespace, "-f", key, "payload"]);
-        std::fs::read(self.path("payload.sig")).unwrap()
+        self.read("payload.sig")
     }
 
     /// A line of `allowed_signers`: principals, options, the key of that name.
@@ -166,8 +161,21 @@ impl Bench {
         }
     }
 
-    fn format(&self) -> ObjectFormat {
-        if self.format == "sha1" { ObjectFormat::Sha1 } else { ObjectFormat::Sha256 }
+    /// Lets the key `ed25519` sign, for Git as for us.
+    fn allow_one(&self) -> AllowedSigners {
+        let text = self.allow("ada", "", "ed25519");
+        self.write("allowed", text.as_bytes());
+        AllowedSigners::parse(&text).unwrap()
+    }
+
+    /// The header of a commit that holds its signature.
+    fn header(&self) -> &'static str {
+        if self.format == "sha1" { "gpgsig" } else { "gpgsig-sha256" }
+    }
+
+    /// That of a repository of the other format.
+    fn other_header(&self) -> &'static str {
+        if self.format == "sha1" { "gpgsig-sha256" } else { "gpgsig" }
     }
 }
 
@@ -301,58 +309,6 @@ fn texts_refused_here_let_nobody_sign_by_git_either() {
     }
 }
 
-/// What somebody did to a tag or a commit, what we say of it, and whether Git takes it.
-struct Attack {
-    case: &'static str,
-    verb: &'static str,
-    what: String,
-    signed: fn(&InfraEvidence) -> &Signed,
-    evidence: InfraEvidence,
-    is: fn(&Signed) -> bool,
-    taken: bool,
-}
-
-impl Attack {
-    fn on_tag(bench: &Bench, case: &'static str, tag: &str, is: fn(&Signed) -> bool, taken: bool) -> Self {
-        let evidence = examine(&bench.infra(tag, Some(tag)));
-        Self {
-            case,
-            verb: "verify-tag",
-            what: tag.to_owned(),
-            signed: |evidence| &evidence.tag,
-            evidence,
-            is,
-            taken,
-        }
-    }
-
-    fn on_commit(
-        bench: &Bench,
-        case: &'static str,
-        commit: &str,
-        is: fn(&Signed) -> bool,
-        taken: bool,
-    ) -> Self {
-        let evidence = examine(&bench.infra(commit, None));
-        let what = commit.to_owned();
-        Self { case, verb: "verify-commit", what, signed: |evidence| &evidence.commit, evidence, is, taken }
-    }
-
-    fn require_agreement(&self, bench: &Bench, allowed: &AllowedSigners) {
-        let signed = (self.signed)(&self.evidence);
-        assert_eq!(self.evidence.objects, Ok(()), "{} {}", bench.format, self.case);
-        assert!((self.is)(signed), "{} {}: {signed:?}", bench.format, self.case);
-        assert_eq!(is_allowed(signed, allowed), self.taken, "{} {}: {signed:?}", bench.format, self.case);
-        assert_eq!(
-            bench.git_verifies(self.verb, &self.what),
-            self.taken,
-            "git, {} {}",
-            bench.format,
-            self.case
-        );
-    }
-}
-
 fn is_good(signed: &Signed) -> bool {
     matches!(signed, Signed::Good(_))
 }
@@ -361,49 +317,351 @@ fn is_mismatch(signed: &Signed) -> bool {
     *signed == Signed::Bad(SignatureFault::Mismatch)
 }
 
+fn is_malformed(signed: &Signed) -> bool {
+    matches!(signed, Signed::Bad(SignatureFault::Malformed { .. }))
+}
+
 fn is_for_files(signed: &Signed) -> bool {
     *signed == Signed::Bad(SignatureFault::Namespace { namespace: "file".into() })
 }
 
-fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
-    let text = std::str::from_utf8(bytes).unwrap();
+fn is_unsigned(signed: &Signed) -> bool {
+    *signed == Signed::Unsigned
+}
+
+/// What somebody makes of an object: the bytes that Git signed with the key `ed25519`, and that signature.
+type Make = fn(&Bench, payload: &str, signature: &str) -> String;
+
+/// A case, what is made, what we say of it, and whether it is taken, by Git as by us.
+type Case = (&'static str, Make, fn(&Signed) -> bool, bool);
+
+const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
+
+fn replaced(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from} in {text}");
-    text.replacen(from, to, 1).into_bytes()
+    text.replacen(from, to, 1)
 }
 
-/// A commit whose signature is `signature` in the header `header`.
-fn with_header(payload: &[u8], header: &str, signature: &[u8]) -> Vec<u8> {
-    let signature = std::str::from_utf8(signature).unwrap().trim_end().replace('\n', "\n ");
-    let text = std::str::from_utf8(payload).unwrap();
-    let (headers, message) = text.split_once("\n\n").unwrap();
-    format!("{headers}\n{header} {signature}\n\n{message}").into_bytes()
+/// `payload`, with another header as its last.
+fn with_header(payload: &str, header: &str, value: &str) -> String {
+    let value = value.trim_end().replace('\n', "\n ");
+    replaced(payload, "\n\n", &format!("\n{header} {value}\n\n"))
 }
 
-/// What can be done to a tag that the key `ed25519` signed, and to one that nobody signed.
-fn attacks_on_tags(bench: &Bench) -> Vec<Attack> {
-    let mut attacks = Vec::new();
-    let mut add = |case: &'static str, bytes: Option<Vec<u8>>, is: fn(&Signed) -> bool, taken: bool| {
-        bench.signed_tag("ed25519", "v1");
-        let tag = format!("attack-{}", attacks.len());
-        let bytes = bytes.unwrap_or_else(|| bench.git(&["cat-file", "tag", "v1"]));
-        bench.replace_tag(&tag, &replaced(&bytes, "\ntag v1\n", &format!("\ntag {tag}\n")));
-        // Its own name is signed as well: the signature is made anew over the bytes with that name.
-        attacks.push(Attack::on_tag(bench, case, &tag, is, taken));
-    };
-    add("renamed", None, is_mismatch, false);
-    attacks
+const TAGS: [Case; 21] = [
+    ("as it was", |_, payload, signature| format!("{payload}{signature}"), is_good, true),
+    ("unsigned", |_, payload, _| payload.to_owned(), is_unsigned, false),
+    (
+        "signed again by somebody else",
+        |bench, payload, _| format!("{payload}{}", bench.ssh_signature("stranger", "git", payload)),
+        is_good,
+        false,
+    ),
+    (
+        "altered",
+        |_, payload, signature| format!("{}{signature}", replaced(payload, "Release", "Rele\u{e4}se")),
+        is_mismatch,
+        false,
+    ),
+    (
+        "signed as a file",
+        |bench, payload, _| format!("{payload}{}", bench.ssh_signature("ed25519", "file", payload)),
+        is_for_files,
+        false,
+    ),
+    (
+        "signed over SHA-256",
+        |bench, payload, _| {
+            bench.write("payload", payload.as_bytes());
+            let _ = std::fs::remove_file(bench.path("payload.sig"));
+            let sign = ["-q", "-Y", "sign", "-O", "hashalg=sha256", "-n", "git", "-f", "ed25519", "payload"];
+            bench.run("ssh-keygen", &sign);
+            format!("{payload}{}", bench.read("payload.sig"))
+        },
+        is_good,
+        true,
+    ),
+    ("text behind", |_, payload, signature| format!("{payload}{signature}and more\n"), is_good, true),
+    (
+        "the signature with CRLF behind its first line",
+        |_, payload, signature| {
+            format!("{payload}{}", replaced(&signature.replace('\n', "\r\n"), "-\r\n", "-\n"))
+        },
+        is_good,
+        true,
+    ),
+    (
+        "the signature wrapped elsewhere",
+        |_, payload, signature| {
+            format!("{payload}{}", replaced(&signature.replace("U1NIU0lH", "U1NI\nU0 lH"), BEGIN, BEGIN))
+        },
+        is_good,
+        true,
+    ),
+    (
+        "the signature not ended",
+        |_, payload, signature| format!("{payload}{}", replaced(signature, "-----END", "----END")),
+        is_malformed,
+        false,
+    ),
+    (
+        "the signature without its last digit",
+        |_, payload, signature| format!("{payload}{}", replaced(signature, "\n-----END", "A\n-----END")),
+        is_malformed,
+        false,
+    ),
+    (
+        "the signature not at the beginning of a line",
+        |_, payload, signature| format!("{payload} {signature}"),
+        is_unsigned,
+        false,
+    ),
+    (
+        "a second signature by somebody else",
+        |bench, payload, signature| {
+            let signed = format!("{payload}{signature}");
+            let second = bench.ssh_signature("stranger", "git", &signed);
+            signed + &second
+        },
+        is_good,
+        false,
+    ),
+    (
+        "a second signature by us",
+        |bench, payload, _| {
+            let signed = format!("{payload}{}", bench.ssh_signature("stranger", "git", payload));
+            let second = bench.ssh_signature("ed25519", "git", &signed);
+            signed + &second
+        },
+        is_good,
+        true,
+    ),
+    (
+        "the first line of a signature in the message",
+        |bench, payload, _| {
+            let payload = format!("{payload}{BEGIN}\n-----BEGIN PGP MESSAGE-----\n");
+            let signature = bench.ssh_signature("ed25519", "git", &payload);
+            payload + &signature
+        },
+        is_good,
+        true,
+    ),
+    (
+        "a last line that begins a signature",
+        |_, payload, signature| format!("{payload}{signature}{BEGIN}\n"),
+        is_malformed,
+        false,
+    ),
+    (
+        "with a gpgsig header",
+        |_, payload, signature| with_header(payload, "gpgsig", signature) + signature,
+        is_good,
+        true,
+    ),
+    (
+        "with both gpgsig headers, and another between",
+        |_, payload, signature| {
+            let payload = with_header(payload, "gpgsig", signature);
+            with_header(&with_header(&payload, "other", "one"), "gpgsig-sha256", "a\nb") + signature
+        },
+        is_mismatch,
+        false,
+    ),
+    (
+        "with both gpgsig headers, and another between, signed as Git reads it",
+        |bench, payload, signature| {
+            let signed = with_header(payload, "other", "one");
+            let tag = with_header(&with_header(payload, "gpgsig", signature), "other", "one");
+            with_header(&tag, "gpgsig-sha256", "a\nb") + &bench.ssh_signature("ed25519", "git", &signed)
+        },
+        is_good,
+        true,
+    ),
+    (
+        "with both gpgsig headers side by side",
+        |_, payload, signature| {
+            with_header(&with_header(payload, "gpgsig", signature), "gpgsig-sha256", "a\nb") + signature
+        },
+        is_mismatch,
+        false,
+    ),
+    (
+        "with a header that only begins like gpgsig",
+        |_, payload, signature| with_header(payload, "gpgsigs", "a\nb") + signature,
+        is_mismatch,
+        false,
+    ),
+];
+
+const COMMITS: [Case; 11] = [
+    ("as it was", |bench, payload, signature| with_header(payload, bench.header(), signature), is_good, true),
+    ("unsigned", |_, payload, _| payload.to_owned(), is_unsigned, false),
+    (
+        "amended",
+        |bench, payload, signature| {
+            with_header(&replaced(payload, "\n\nsigned", "\n\namended"), bench.header(), signature)
+        },
+        is_mismatch,
+        false,
+    ),
+    (
+        "amended and signed by somebody else",
+        |bench, payload, _| {
+            let payload = replaced(payload, "\n\nsigned", "\n\namended");
+            with_header(&payload, bench.header(), &bench.ssh_signature("stranger", "git", &payload))
+        },
+        is_good,
+        false,
+    ),
+    (
+        "signed as a file",
+        |bench, payload, _| {
+            with_header(payload, bench.header(), &bench.ssh_signature("ed25519", "file", payload))
+        },
+        is_for_files,
+        false,
+    ),
+    (
+        "the signature in the other format's header",
+        |bench, payload, signature| with_header(payload, bench.other_header(), signature),
+        is_unsigned,
+        false,
+    ),
+    (
+        "a signature in each header",
+        |bench, payload, signature| {
+            with_header(&with_header(payload, bench.header(), signature), bench.other_header(), "a\nb")
+        },
+        is_good,
+        true,
+    ),
+    (
+        "the header twice",
+        |bench, payload, signature| {
+            with_header(&with_header(payload, bench.header(), signature), bench.header(), signature)
+        },
+        is_good,
+        true,
+    ),
+    (
+        "a header that begins like gpgsig",
+        |bench, payload, signature| {
+            with_header(&with_header(payload, "gpgsig-sha512", "a\nb"), bench.header(), signature)
+        },
+        is_good,
+        true,
+    ),
+    (
+        "another header",
+        |bench, payload, signature| {
+            with_header(&with_header(payload, "encoding", "a\nb"), bench.header(), signature)
+        },
+        is_mismatch,
+        false,
+    ),
+    (
+        "the signature in the message",
+        |bench, payload, signature| format!("{payload}{} {}", bench.header(), signature.replace('\n', "\n ")),
+        is_unsigned,
+        false,
+    ),
+];
+
+#[test]
+#[ignore = "needs git and ssh-keygen"]
+fn tags_get_the_verdict_of_git_whatever_is_made_of_them() {
+    for format in FORMATS {
+        let bench = Bench::new(format);
+        let allowed = bench.allow_one();
+        bench.signed_commit("ed25519", "signed");
+        for (number, (case, make, is, taken)) in TAGS.into_iter().enumerate() {
+            let tag = format!("v{number}");
+            bench.signed_tag("ed25519", &tag);
+            let bytes = String::from_utf8(bench.git(&["cat-file", "tag", &tag])).unwrap();
+            let (payload, signature) = bytes.split_at(bytes.find(BEGIN).unwrap());
+            let id = bench.hash_object(ObjectKind::Tag, &make(&bench, payload, signature));
+            bench.git(&["update-ref", &format!("refs/tags/{tag}"), &id]);
+
+            let evidence = examine(&bench.infra(&tag, Some(&tag)));
+            assert_eq!(evidence.objects, Ok(()), "{format}, {case}");
+            assert!(is(&evidence.tag), "{format}, {case}: {:?}", evidence.tag);
+            assert_eq!(is_allowed(&evidence.tag, &allowed), taken, "{format}, {case}: {:?}", evidence.tag);
+            assert_eq!(bench.git_verifies("verify-tag", &tag), taken, "git, {format}, {case}");
+        }
+    }
 }
 
 #[test]
 #[ignore = "needs git and ssh-keygen"]
-fn attacks_on_tags_and_commits_get_the_verdict_of_git() {
+fn commits_get_the_verdict_of_git_whatever_is_made_of_them() {
     for format in FORMATS {
         let bench = Bench::new(format);
-        bench.write("allowed", bench.allow("ada", "", "ed25519").as_bytes());
-        let allowed = AllowedSigners::parse(&bench.read("allowed")).unwrap();
-        bench.signed_commit("ed25519", "signed");
-        for attack in attacks_on_tags(&bench) {
-            attack.require_agreement(&bench, &allowed);
+        let allowed = bench.allow_one();
+        bench.git(&["commit", "--quiet", "--allow-empty", "--message", "signed"]);
+        let payload = String::from_utf8(bench.git(&["cat-file", "commit", "HEAD"])).unwrap();
+        let signature = bench.ssh_signature("ed25519", "git", &payload);
+        for (case, make, is, taken) in COMMITS {
+            let commit = bench.hash_object(ObjectKind::Commit, &make(&bench, &payload, &signature));
+            let evidence = examine(&bench.infra(&commit, None));
+            assert_eq!(evidence.objects, Ok(()), "{format}, {case}");
+            assert!(is(&evidence.commit), "{format}, {case}: {:?}", evidence.commit);
+            assert_eq!(
+                is_allowed(&evidence.commit, &allowed),
+                taken,
+                "{format}, {case}: {:?}",
+                evidence.commit
+            );
+            assert_eq!(bench.git_verifies("verify-commit", &commit), taken, "git, {format}, {case}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs git and ssh-keygen"]
+fn a_tag_of_a_tag_and_a_tag_under_another_name_do_not_lead_to_the_commit() {
+    for format in FORMATS {
+        let bench = Bench::new(format);
+        bench.git(&["commit", "--quiet", "--allow-empty", "--message", "signed"]);
+        bench.signed_tag("ed25519", "v1");
+        bench.git(&["update-ref", "refs/tags/v2", "refs/tags/v1"]);
+        let renamed = ObjectFault::TagName { said: "v2".into(), actual: "v1".into() };
+        assert_eq!(examine(&bench.infra("v2", Some("v2"))).objects, Err(renamed));
+        bench.git(&["tag", "--annotate", "--message", "of a tag", "v3", "v1"]);
+        let other = ObjectFault::OtherTag { target: id(&bench.git_text(&["rev-parse", "v1"])) };
+        assert_eq!(examine(&bench.infra("v3", Some("v3"))).objects, Err(other));
+        bench.git(&["commit", "--quiet", "--allow-empty", "--message", "later"]);
+        let mut moved = bench.infra("v1", Some("v1"));
+        moved.commit = id(&bench.git_text(&["rev-parse", "HEAD"]));
+        moved.commit_object = None;
+        let fault = examine(&moved).objects.unwrap_err().to_string();
+        assert!(fault.starts_with("the tag object leads to commit "), "{fault}");
+    }
+}
+
+#[test]
+#[ignore = "needs git and gpg"]
+fn openpgp_signatures_name_their_key_and_are_never_good() {
+    let bench = Bench::new("sha1");
+    std::fs::create_dir(bench.path("gnupg")).unwrap();
+    std::fs::set_permissions(bench.path("gnupg"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    for kind in ["ed25519", "rsa2048"] {
+        let make =
+            ["--batch", "--quiet", "--passphrase", "", "--quick-generate-key", kind, kind, "sign", "never"];
+        bench.run("gpg", &make);
+        let listed = bench.run("gpg", &["--batch", "--with-colons", "--list-keys", kind]);
+        let listed = String::from_utf8(listed).unwrap();
+        let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+        let fingerprint = fingerprint.trim_end_matches(':').to_owned();
+
+        let options = ["-c", "gpg.format=openpgp", "-c", &format!("user.signingKey={fingerprint}")];
+        bench.git(
+            &[&options[..], &["commit", "--quiet", "--allow-empty", "--gpg-sign", "--message", kind]]
+                .concat(),
+        );
+        bench.git(&[&options[..], &["tag", "--sign", "--message", kind, kind]].concat());
+        let evidence = examine(&bench.infra(kind, Some(kind)));
+        let unchecked = Signed::Unchecked { by: format!("OpenPGP key {fingerprint}") };
+        assert_eq!((evidence.objects, evidence.tag, evidence.commit), (Ok(()), unchecked.clone(), unchecked));
+    }
+    bench.run("gpgconf", &["--kill", "gpg-agent"]);
 }
