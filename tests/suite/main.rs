@@ -22,6 +22,7 @@ mod format_tables;
 mod format_wincode;
 mod frame_vectors;
 mod gate;
+mod git_evidence;
 mod house;
 mod index_damage;
 mod index_upkeep;
