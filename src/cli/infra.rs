@@ -9,7 +9,8 @@ use crate::event::infra::{GitId, GitObject, GitTag, InfraCommit, ObjectBytes};
 use crate::event::list::Ascending;
 use crate::event::text::Name;
 use crate::hash::Hash;
-use crate::linkage::git::{ResolvedCommit, Revision, remote_name, resolve, strip_credentials};
+use crate::linkage::git::credentials::{remote_name, strip_credentials};
+use crate::linkage::git::resolve::{ResolvedCommit, Revision, resolve};
 
 /// The infra commit of a change.
 #[derive(Debug, Clone, Args)]

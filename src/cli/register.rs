@@ -13,7 +13,7 @@ use crate::event::list::Ascending;
 use crate::event::model::{DigestMethod, ForeignDigest, ModelDigest, ModelRegistered, NamedDigest};
 use crate::event::text::{Name, Text};
 use crate::hash::Hash;
-use crate::linkage::git::Revision;
+use crate::linkage::git::resolve::Revision;
 use crate::linkage::model::{self, ModelOptions, SymlinkPolicy};
 
 /// Register a model version with the digest of its files. It never changes after that.

@@ -9,7 +9,9 @@ use std::process::{Command, Output};
 
 use ed25519_dalek::{Signer, SigningKey};
 use rollbook::cli::demo::repository::{DemoRepository, Person, TagSigner};
-use rollbook::linkage::git::{GitError, ObjectFormat, Revision, remote_name, resolve, strip_credentials};
+use rollbook::linkage::git::credentials::{remote_name, strip_credentials};
+use rollbook::linkage::git::resolve::{Revision, resolve};
+use rollbook::linkage::git::{GitError, ObjectFormat};
 use rollbook::signing::public_key::PublicKey;
 
 const ADA: Person<'static> = Person { name: "Ada Lovelace", email: "ada@example.com" };
