@@ -3,11 +3,12 @@
 //! The floors of the house, imports running down only (docs/architecture.md; "decision" and a number:
 //! docs/decisions/):
 //! `cli` over `export` and `linkage`, over `ledger` and `verifier`, over `log` and `lifecycle`, over `event`,
-//! `signing`, `merkle`, `note`, `store` and `index`, over `hash`, `codec`, `time` and `words`.
+//! `evidence`, `signing`, `merkle`, `note`, `store` and `index`, over `hash`, `codec`, `time` and `words`.
 
 pub mod cli;
 pub mod codec;
 pub mod event;
+pub mod evidence;
 pub mod export;
 pub mod hash;
 pub mod index;

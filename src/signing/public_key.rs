@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 use crate::hash::Hash;
 
 /// The name of the key type and of the signature format in OpenSSH (RFC 8709).
-pub(super) const SSH_ED25519: &str = "ssh-ed25519";
+pub(crate) const SSH_ED25519: &str = "ssh-ed25519";
 
 /// The 32 bytes of an Ed25519 public key, unchecked; shown as 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -50,7 +50,7 @@ impl PublicKey {
     }
 
     /// The SSH wire form, 51 bytes: the key type and the key, each an SSH string.
-    pub(super) fn to_ssh_wire(self) -> Vec<u8> {
+    pub(crate) fn to_ssh_wire(self) -> Vec<u8> {
         let mut wire = Vec::with_capacity(51);
         put_ssh_string(&mut wire, SSH_ED25519.as_bytes());
         put_ssh_string(&mut wire, &self.0);
@@ -58,7 +58,7 @@ impl PublicKey {
     }
 
     /// Reads the SSH wire form; `None` where it is another type of key, or bytes are left over.
-    pub(super) fn from_ssh_wire(mut wire: &[u8]) -> Option<Self> {
+    pub(crate) fn from_ssh_wire(mut wire: &[u8]) -> Option<Self> {
         let key_type = take_ssh_string(&mut wire)?;
         let key = take_ssh_string(&mut wire)?;
         let ours = key_type == SSH_ED25519.as_bytes() && wire.is_empty();
@@ -90,7 +90,7 @@ pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// Of a key of whatever algorithm, by its wire form.
-    pub(super) fn of_wire(wire: &[u8]) -> Self {
+    pub(crate) fn of_wire(wire: &[u8]) -> Self {
         Self(*Hash::of(wire).as_bytes())
     }
 }
@@ -159,14 +159,14 @@ impl fmt::Debug for SignatureBytes {
 }
 
 /// Appends an SSH `string`: its length as a big-endian `u32`, then its bytes (RFC 4251 section 5).
-pub(super) fn put_ssh_string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_ssh_string(out: &mut Vec<u8>, bytes: &[u8]) {
     let length = u32::try_from(bytes.len()).expect("callers bound what they send far below 4 GiB");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes);
 }
 
 /// Takes an SSH `string` from the front of `rest`; `None` where it ends too early.
-pub(super) fn take_ssh_string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(crate) fn take_ssh_string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(take_ssh_u32(rest)?).ok()?;
     let (string, after) = rest.split_at_checked(length)?;
     *rest = after;
@@ -174,7 +174,7 @@ pub(super) fn take_ssh_string<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// Takes a big-endian `u32` from the front of `rest`.
-pub(super) fn take_ssh_u32(rest: &mut &[u8]) -> Option<u32> {
+pub(crate) fn take_ssh_u32(rest: &mut &[u8]) -> Option<u32> {
     let (number, after) = rest.split_first_chunk()?;
     *rest = after;
     Some(u32::from_be_bytes(*number))

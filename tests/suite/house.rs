@@ -24,8 +24,10 @@ const FLOORS: [(u8, &[&str]); 7] = [
 
 /// Imports between rooms of one floor: from, to, and why. What is not listed is an error, and so is
 /// what is listed and not done.
-const SIDEWAYS: [(&str, &str, &str); 2] = [
+const SIDEWAYS: [(&str, &str, &str); 4] = [
     ("event", "signing", "an event names its proposer's public key, and grants name others"),
+    ("evidence", "event", "Git objects are embedded in an event, and judged against what it says of them"),
+    ("evidence", "signing", "an SSH signature's Ed25519 key meets the conditions of a granted key"),
     ("note", "signing", "a vkey holds a public key, and checkpoints are signed by a key"),
 ];
 

@@ -1,0 +1,428 @@
+//! Whom an `allowed_signers` text allows to sign, and when: ssh-keygen(1), "ALLOWED SIGNERS".
+//!
+//! A line is `principals [options] key-type base64 [comment]`; empty lines and lines that begin with `#` say nothing.
+//! Here the whole text is refused where one line cannot be read, or could not be honoured: a list of signers that
+//! means less than it says would be worse than none. So certificate authorities are refused, and nothing is skipped.
+//!
+//! Judged is a key at a time, in the namespace `git`, as `git verify-tag` has it judged: `ssh-keygen -Y find-principals`
+//! and then `-Y verify`. Times are whole seconds, both ends included. A time without `Z` is the local one for OpenSSH;
+//! here every time is UTC, so that a verdict is the same on every machine.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::git_signature::{NAMESPACE, SignatureFault, SshKey};
+use crate::time::{SECOND_MS, Timestamp};
+
+/// The longest text that is read, in bytes.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// An `allowed_signers` text, read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AllowedSigners {
+    lines: Vec<Line>,
+}
+
+/// One key that the text allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    /// Its line, from 1.
+    number: u32,
+    principals: String,
+    key: SshKey,
+    options: Options,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Options {
+    namespaces: Option<String>,
+    valid_after: Option<Timestamp>,
+    valid_before: Option<Timestamp>,
+}
+
+/// The line by which a key is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// Its number, from 1.
+    pub line: u32,
+    /// Whose key it is, as the line says.
+    pub principals: String,
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (allowed_signers line {})", self.principals, self.line)
+    }
+}
+
+/// Why a key is not allowed: of several lines that name it, what the last of them says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAllowed {
+    /// No line names it.
+    #[error("no line of allowed_signers names the key")]
+    Unknown,
+    /// It is allowed from later on.
+    #[error("line {line} of allowed_signers allows the key from {from} on")]
+    NotYetValid {
+        /// The line's number, from 1.
+        line: u32,
+        /// Its `valid-after`.
+        from: Timestamp,
+    },
+    /// It was allowed until then.
+    #[error("line {line} of allowed_signers allowed the key until {until}")]
+    Expired {
+        /// The line's number, from 1.
+        line: u32,
+        /// Its `valid-before`.
+        until: Timestamp,
+    },
+    /// It is allowed for something else.
+    #[error("line {line} of allowed_signers allows the key for the namespaces `{namespaces}`, not for `git`")]
+    Namespace {
+        /// The line's number, from 1.
+        line: u32,
+        /// Its `namespaces`.
+        namespaces: String,
+    },
+}
+
+/// Why a text is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AllowedSignersError {
+    /// It is longer than any list of people.
+    #[error("allowed_signers has {bytes} bytes, at most {TEXT_BYTES_MAX} are read")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A line of it cannot be honoured.
+    #[error("line {line} of allowed_signers: {fault}")]
+    Line {
+        /// Its number, from 1.
+        line: u32,
+        /// What is wrong with it.
+        fault: LineFault,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineFault {
+    /// A character that no line has.
+    #[error("it holds a control character")]
+    ControlCharacter,
+    /// A quotation mark that is never closed, or stands where none may.
+    #[error("a quotation mark is not closed, or stands inside a word")]
+    Quotation,
+    /// Principals that no principal fits, `!ada` for one.
+    #[error("the principals `{0}` fit nobody")]
+    Nobody(String),
+    /// Nothing follows the principals or the options.
+    #[error("no key follows")]
+    NoKey,
+    /// A word that is neither.
+    #[error(
+        "`{0}` is neither an option nor a key type: options are namespaces=\"…\", valid-after=\"…\" and \
+         valid-before=\"…\", with quotation marks"
+    )]
+    UnknownWord(String),
+    /// An option that is given twice.
+    #[error("{0} is given twice")]
+    Twice(&'static str),
+    /// Certificates are not checked here.
+    #[error("cert-authority: certificates are not checked; name the keys themselves")]
+    CertAuthority,
+    /// A time that is none.
+    #[error(
+        "{option}: `{text}` is not a time: YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS is expected, a Z may follow"
+    )]
+    Time {
+        /// Of which option.
+        option: &'static str,
+        /// What is given.
+        text: String,
+    },
+    /// A key that is never valid.
+    #[error("valid-before is not later than valid-after")]
+    NeverValid,
+    /// What should be the key is no base64.
+    #[error("the key is not base64")]
+    NotBase64,
+    /// The type in front of a key is not the key's.
+    #[error("the key is of type {actual}, not {said}")]
+    OtherType {
+        /// The type in front.
+        said: String,
+        /// The key's.
+        actual: String,
+    },
+    /// A key that is not taken.
+    #[error("{0}")]
+    Key(SignatureFault),
+}
+
+impl AllowedSigners {
+    /// Reads a text as `ssh-keygen` does, but for what is told above.
+    ///
+    /// # Errors
+    /// [`AllowedSignersError`]: the first line that cannot be honoured, and why.
+    pub fn parse(text: &str) -> Result<Self, AllowedSignersError> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(AllowedSignersError::TooLong { bytes: text.len() });
+        }
+        let mut lines = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim_start_matches([' ', '\t']);
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let parsed = Line::parse(number, line);
+            lines.push(parsed.map_err(|fault| AllowedSignersError::Line { line: number, fault })?);
+        }
+        Ok(Self { lines })
+    }
+
+    /// How many keys are named.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether nobody is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Says whether `key` may sign for Git at that time.
+    ///
+    /// As Git has it: the principals are those of the first line that names the key; then every line that names the
+    /// key and fits one of these counts, and one that allows it is enough. So a key that is listed twice, for another
+    /// time each, stands under the same principals.
+    ///
+    /// # Errors
+    /// [`NotAllowed`].
+    pub fn judge(&self, key: &SshKey, at: Timestamp) -> Result<Allowed, NotAllowed> {
+        let naming = || self.lines.iter().filter(|line| line.key == *key);
+        let first = naming().next().ok_or(NotAllowed::Unknown)?;
+        let mut not_allowed = NotAllowed::Unknown;
+        for principal in first.each_principal() {
+            for line in naming().filter(|line| fits_list(principal, &line.principals)) {
+                match line.options.judge(line.number, at) {
+                    Ok(()) => return Ok(Allowed { line: line.number, principals: line.principals.clone() }),
+                    Err(reason) => not_allowed = reason,
+                }
+            }
+        }
+        Err(not_allowed)
+    }
+}
+
+impl Line {
+    /// Reads a line that says something, white space in front taken away.
+    fn parse(number: u32, line: &str) -> Result<Self, LineFault> {
+        if line.contains(|character: char| character.is_control() && character != '\t') {
+            return Err(LineFault::ControlCharacter);
+        }
+        let (principals, rest) = take_principals(line)?;
+        let (word, after) = take_word(rest)?;
+        let (options, rest) = match is_key_type(word) {
+            true => (Options::default(), rest),
+            false => (Options::parse(word)?, after),
+        };
+        let line = Self { number, principals: principals.to_owned(), key: parse_key(rest)?, options };
+        let fits_itself = line.each_principal().any(|principal| fits_list(principal, principals));
+        if fits_itself { Ok(line) } else { Err(LineFault::Nobody(shortened(principals))) }
+    }
+
+    /// The principals that Git tries, each as the line spells it.
+    fn each_principal(&self) -> impl Iterator<Item = &str> {
+        self.principals.split(',').take_while(|principal| !principal.is_empty())
+    }
+}
+
+/// The principals, which may be quoted, and the rest of the line.
+fn take_principals(line: &str) -> Result<(&str, &str), LineFault> {
+    let (principals, rest) = match line.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').ok_or(LineFault::Quotation)?,
+        None => line.split_once([' ', '\t']).ok_or(LineFault::NoKey)?,
+    };
+    if principals.contains('"') {
+        return Err(LineFault::Quotation);
+    }
+    Ok((principals, rest.trim_start_matches([' ', '\t'])))
+}
+
+/// The first word, with white space between quotation marks in it, and what follows it.
+fn take_word(rest: &str) -> Result<(&str, &str), LineFault> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let ends = |character: char| {
+        let ends = !is_quoted && matches!(character, ' ' | '\t');
+        if character == '"' && !is_escaped {
+            is_quoted = !is_quoted;
+        }
+        is_escaped = character == '\\' && !is_escaped;
+        ends
+    };
+    let (word, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+    match (word, is_quoted) {
+        ("", _) => Err(LineFault::NoKey),
+        (_, true) => Err(LineFault::Quotation),
+        _ => Ok((word, after.trim_start_matches([' ', '\t']))),
+    }
+}
+
+/// Whether a word is in the form of a key type, and so no option.
+fn is_key_type(word: &str) -> bool {
+    ["ssh-", "ecdsa-", "sk-", "webauthn-"].iter().any(|prefix| word.starts_with(prefix))
+}
+
+/// The key type and the key; what follows is a comment.
+fn parse_key(rest: &str) -> Result<SshKey, LineFault> {
+    let mut words = rest.split([' ', '\t']).filter(|word| !word.is_empty());
+    let said = words.next().ok_or(LineFault::NoKey)?;
+    if !is_key_type(said) {
+        return Err(LineFault::UnknownWord(shortened(said)));
+    }
+    let base64 = words.next().ok_or(LineFault::NoKey)?;
+    let wire = STANDARD.decode(base64).map_err(|_| LineFault::NotBase64)?;
+    let key = SshKey::from_wire(&wire).map_err(LineFault::Key)?;
+    let actual = key.algorithm();
+    if actual == said { Ok(key) } else { Err(LineFault::OtherType { said: shortened(said), actual }) }
+}
+
+impl Options {
+    fn parse(mut rest: &str) -> Result<Self, LineFault> {
+        let mut options = Self::default();
+        loop {
+            let end = rest.find(['=', ',']).unwrap_or(rest.len());
+            let name = rest[..end].to_ascii_lowercase();
+            let unknown = || LineFault::UnknownWord(shortened(rest));
+            if name == "cert-authority" {
+                return Err(LineFault::CertAuthority);
+            }
+            let (value, after) = rest[end..].strip_prefix('=').and_then(unquoted).ok_or_else(unknown)?;
+            match name.as_str() {
+                "namespaces" => set("namespaces", &mut options.namespaces, value)?,
+                "valid-after" => set("valid-after", &mut options.valid_after, time("valid-after", &value)?)?,
+                "valid-before" => {
+                    set("valid-before", &mut options.valid_before, time("valid-before", &value)?)?
+                }
+                _ => return Err(unknown()),
+            }
+            match after.strip_prefix(',') {
+                Some(next) => rest = next,
+                None if after.is_empty() => break,
+                None => return Err(unknown()),
+            }
+        }
+        match (options.valid_after, options.valid_before) {
+            (Some(after), Some(before)) if before <= after => Err(LineFault::NeverValid),
+            _ => Ok(options),
+        }
+    }
+
+    /// Whether these options let a key sign for Git at that time.
+    fn judge(&self, line: u32, at: Timestamp) -> Result<(), NotAllowed> {
+        if let Some(namespaces) = &self.namespaces
+            && !fits_list(NAMESPACE, namespaces)
+        {
+            return Err(NotAllowed::Namespace { line, namespaces: namespaces.clone() });
+        }
+        let second = |time: Timestamp| time.as_millis() / SECOND_MS;
+        if let Some(from) = self.valid_after.filter(|from| second(at) < second(*from)) {
+            return Err(NotAllowed::NotYetValid { line, from });
+        }
+        match self.valid_before.filter(|until| second(at) > second(*until)) {
+            Some(until) => Err(NotAllowed::Expired { line, until }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn set<T>(name: &'static str, option: &mut Option<T>, value: T) -> Result<(), LineFault> {
+    match option.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(LineFault::Twice(name)),
+    }
+}
+
+/// The text between the quotation marks in front, `\"` in it being one, and what follows them.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut rest = text.strip_prefix('"')?;
+    loop {
+        let (before, after) = rest.split_once('"')?;
+        rest = after;
+        match before.strip_suffix('\\') {
+            Some(before) => value.extend([before, "\""]),
+            None => return Some((value + before, rest)),
+        }
+    }
+}
+
+/// A time as `ssh-keygen` writes it, in UTC. One beyond the last that an entry can have counts as that.
+fn time(option: &'static str, text: &str) -> Result<Timestamp, LineFault> {
+    let unreadable = || LineFault::Time { option, text: shortened(text) };
+    let digits = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(digits.len(), 8 | 12 | 14) {
+        return Err(unreadable());
+    }
+    let number = |range: std::ops::Range<usize>| digits.get(range).map_or(Ok(0), str::parse::<i8>);
+    let civil = || {
+        let year = digits[..4].parse().ok()?;
+        let (month, day) = (number(4..6).ok()?, number(6..8).ok()?);
+        let (hour, minute, second) = (number(8..10).ok()?, number(10..12).ok()?, number(12..14).ok()?);
+        jiff::civil::DateTime::new(year, month, day, hour, minute, second, 0).ok()
+    };
+    let instant =
+        civil().and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC).ok()).ok_or_else(unreadable)?;
+    let ms = instant.timestamp().as_millisecond();
+    // As for OpenSSH, 1970 begins with no time at all.
+    if ms > 0 { Ok(Timestamp::EPOCH.plus_ms(ms)) } else { Err(unreadable()) }
+}
+
+/// OpenSSH's `match_pattern_list`: some pattern of the list fits, and none of those behind a `!`.
+fn fits_list(name: &str, patterns: &str) -> bool {
+    let mut fits = false;
+    for pattern in patterns.split(',') {
+        match pattern.strip_prefix('!') {
+            Some(negated) if fits_pattern(name.as_bytes(), negated.as_bytes()) => return false,
+            Some(_) => {}
+            None => fits |= fits_pattern(name.as_bytes(), pattern.as_bytes()),
+        }
+    }
+    fits
+}
+
+/// OpenSSH's `match_pattern`: `?` stands for any one byte, `*` for any number of them. In time bounded by the product
+/// of the lengths: only the last `*` is ever gone back to.
+fn fits_pattern(name: &[u8], pattern: &[u8]) -> bool {
+    let (mut at, mut next, mut star) = (0, 0, None);
+    while at < name.len() {
+        match pattern.get(next) {
+            Some(b'*') => {
+                star = Some((at, next + 1));
+                next += 1;
+            }
+            Some(&expected) if expected == b'?' || expected == name[at] => {
+                at += 1;
+                next += 1;
+            }
+            _ => {
+                let Some((taken, after_star)) = star else { return false };
+                star = Some((taken + 1, after_star));
+                (at, next) = (taken + 1, after_star);
+            }
+        }
+    }
+    pattern[next..].iter().all(|&byte| byte == b'*')
+}
+
+/// A part of a line, for one line of a message.
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
+}

@@ -1,0 +1,18 @@
+//! Git evidence: what the bytes embedded in an entry say by themselves, and who signed them.
+//!
+//! Everything here is a pure function of bytes that are handed in. Which signers a policy asks for, and what it
+//! makes of a verdict, is [`crate::lifecycle`]'s; reading a repository, [`crate::linkage`]'s.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`git_object`] | a raw commit or tag: its id, what it points to, which of its bytes are signed |
+//! | [`git_signature`] | whether an SSH signature is good, and by which key |
+//! | [`openpgp`] | who an OpenPGP signature says made it, unchecked |
+//! | [`allowed_signers`] | whom an `allowed_signers` text allows to sign, and when |
+//! | [`infra`] | all of that, for the infra commit of one event |
+
+pub mod allowed_signers;
+pub mod git_object;
+pub mod git_signature;
+pub mod infra;
+pub mod openpgp;
