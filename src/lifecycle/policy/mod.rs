@@ -321,6 +321,20 @@ impl ReleasePolicy {
         rollback_of(&self.layers(Some(environment), Some(model)))
     }
 
+    /// The branches of `repository` from one of which a commit must be reachable; none where any commit will do.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "no schema up to 2 names branches")]
+    pub const fn protected_branches(&self, _repository: &Name) -> &[Name] {
+        &[]
+    }
+
+    /// Which files of a commit of `repository` are searched for a model's digest, unless others are named.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "no schema up to 2 names files")]
+    pub const fn manifests(&self, _repository: &Name) -> &[Glob] {
+        &[]
+    }
+
     /// The layers that hold for an act there, the one that goes before the others first.
     fn layers(&self, environment: Option<&EnvironmentName>, model: Option<&Name>) -> Vec<&Layer> {
         let environment = environment.and_then(|name| self.environment(name));

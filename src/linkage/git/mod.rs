@@ -12,7 +12,9 @@
 #[cfg(test)]
 mod sample;
 
+pub mod clone;
 pub mod credentials;
+pub mod manifests;
 mod repository;
 pub mod resolve;
 
@@ -151,6 +153,16 @@ pub enum GitError {
     UnreadableObject {
         /// Which one.
         id: ObjectId,
+        /// Where it was looked for.
+        repository: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A reference that cannot be read.
+    #[error("{}: {name} cannot be read: {reason}", repository.display())]
+    UnreadableReference {
+        /// Its full name.
+        name: String,
         /// Where it was looked for.
         repository: PathBuf,
         /// What is wrong.

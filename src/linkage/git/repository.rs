@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use gix::objs::Kind;
 
+use crate::event::infra::GitId;
+
 use super::{GitError, OBJECT_BYTES_MAX, ObjectId, RawObject};
 
 /// An opened repository, and the path that messages name.
@@ -42,9 +44,33 @@ impl Repository {
         Ok((object.kind, RawObject { id: id.into(), bytes: object.data }))
     }
 
+    /// What the reference of that full name points to, as it stands there: a tag is not peeled. None where there is no such
+    /// reference.
+    pub(super) fn find(&self, full_name: &str) -> Result<Option<gix::ObjectId>, GitError> {
+        let Ok(name) = gix::refs::FullName::try_from(full_name) else { return Ok(None) };
+        let unreadable = |error: gix::Error| GitError::UnreadableReference {
+            name: full_name.to_owned(),
+            repository: self.path.clone(),
+            reason: reason_of(&error),
+        };
+        let Some(mut found) = self.git.try_find_reference(name.as_ref()).map_err(unreadable)? else {
+            return Ok(None);
+        };
+        // The search also tries the name below `refs/heads/` and elsewhere.
+        if found.name() != name.as_ref() {
+            return Ok(None);
+        }
+        Ok(Some(found.follow_to_object().map_err(unreadable)?.detach()))
+    }
+
     pub(super) fn unreadable(&self, id: ObjectId, reason: String) -> GitError {
         GitError::UnreadableObject { id, repository: self.path.clone(), reason }
     }
+}
+
+/// An id as gix has it.
+pub(super) fn id_of(id: &GitId) -> gix::ObjectId {
+    gix::ObjectId::try_from(id.as_slice()).expect("20 or 32 bytes")
 }
 
 /// The whole chain of causes, in one line.
