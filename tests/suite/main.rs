@@ -22,6 +22,8 @@ mod format_tables;
 mod format_wincode;
 mod frame_vectors;
 mod gate;
+mod git_clones;
+mod git_manifests;
 mod house;
 mod index_damage;
 mod index_upkeep;
