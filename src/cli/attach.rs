@@ -1,5 +1,5 @@
-//! Files that a command attaches to its event: read, named in the header, kept beside the log, and taken back where
-//! the event is refused.
+//! Files that a command attaches to its event, and bytes that it makes for it: read, named in the header, kept beside
+//! the log, and taken back where the event is refused.
 //!
 //! The bytes are durable before the event is appended. A crash between leaves bytes that no entry cites, which does
 //! no harm; the other way round would leave an entry whose attachment was never there.
@@ -121,6 +121,61 @@ impl OpenFile {
     }
 }
 
+/// Bytes that a command makes itself and attaches to its event. They are never private: who verifies has to read them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The name in the event.
+    pub name: &'static str,
+    /// The media type.
+    pub media_type: &'static str,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Where the bytes of an attachment come from.
+#[derive(Debug)]
+enum Source {
+    /// A file that was named on the command line.
+    File(OpenFile),
+    /// What the command made.
+    Made(Made),
+}
+
+impl Source {
+    /// What to call it.
+    fn shown(&self) -> &Path {
+        match self {
+            Self::File(file) => &file.path,
+            Self::Made(made) => Path::new(made.name),
+        }
+    }
+
+    const fn len(&self) -> u64 {
+        match self {
+            Self::File(file) => file.bytes,
+            Self::Made(made) => made.bytes.len() as u64,
+        }
+    }
+
+    /// The digest of the bytes behind `prefix`, and how many they are together.
+    fn digest(&mut self, prefix: &[u8]) -> Result<(Hash, u64), Failure> {
+        match self {
+            Self::File(file) => file.digest(prefix),
+            Self::Made(made) => {
+                Ok((Hash::of_parts(&[prefix, &made.bytes]), (prefix.len() + made.bytes.len()) as u64))
+            }
+        }
+    }
+
+    /// All bytes once more, behind `prefix`.
+    fn bytes<'a>(&'a mut self, prefix: &'a [u8]) -> Result<Box<dyn Read + 'a>, Failure> {
+        Ok(match self {
+            Self::File(file) => Box::new(file.bytes(prefix)?),
+            Self::Made(made) => Box::new(prefix.chain(made.bytes.as_slice())),
+        })
+    }
+}
+
 /// What went wrong with the bytes of a file that was named on the command line.
 fn failed(error: AttachmentError, path: &Path) -> Failure {
     match error {
@@ -134,10 +189,18 @@ fn failed(error: AttachmentError, path: &Path) -> Failure {
     }
 }
 
-/// The files that a command attaches, open, before their bytes are read.
+/// What a command attaches, the files open, before their bytes are read.
 #[derive(Debug, Default)]
 pub struct Files {
-    files: Vec<(OpenFile, Name, Name)>,
+    files: Vec<Unread>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Unread {
+    source: Source,
+    name: Name,
+    media_type: Name,
     private: bool,
 }
 
@@ -154,17 +217,19 @@ impl AttachArgs {
         }
         let media_type = self.media_type.as_ref().map(check_media_type).transpose()?;
         let prefix = if self.private { PRIVATE_PREFIX_BYTES as u64 } else { 0 };
-        let mut files: Vec<(OpenFile, Name, Name)> = Vec::new();
+        let mut files: Vec<Unread> = Vec::new();
+        let mut seen: Vec<((u64, u64), &Path)> = Vec::new();
         for path in &self.attach {
             let file = OpenFile::open(path, ATTACHMENT_BYTES_MAX - prefix)?;
-            if let Some((before, ..)) = files.iter().find(|(before, ..)| before.identity == file.identity) {
-                return Err(twice(&before.path, path));
+            if let Some((_, before)) = seen.iter().find(|(before, _)| *before == file.identity) {
+                return Err(twice(before, path));
             }
+            seen.push((file.identity, path));
             let name = file_name(path)?;
             let media_type = media_type.cloned().map_or_else(|| media_type_of(path), Ok)?;
-            files.push((file, name, media_type));
+            files.push(Unread { source: Source::File(file), name, media_type, private: self.private });
         }
-        Ok(Files { files, private: self.private })
+        Ok(Files { files })
     }
 }
 
@@ -203,28 +268,45 @@ fn check_media_type(text: &Name) -> Result<&Name, Failure> {
     }
 }
 
-/// Files as the event's header names them; their bytes can be put in the store.
+/// What is attached, as the event's header names it; the bytes can be put in the store.
 #[derive(Debug, Default)]
 pub struct Attached(Vec<Sealed>);
 
-/// A file, and what the header says of it.
+/// Bytes, and what the header says of them.
 #[derive(Debug)]
 struct Sealed {
-    file: OpenFile,
+    source: Source,
     prefix: Vec<u8>,
     attachment: Attachment,
 }
 
 impl Files {
+    /// With what the command itself made.
+    ///
+    /// # Errors
+    /// A name or media type cannot stand in an entry, or there are too many bytes.
+    pub fn with(mut self, made: Vec<Made>) -> Result<Self, Failure> {
+        for made in made {
+            if made.bytes.len() as u64 > ATTACHMENT_BYTES_MAX {
+                let (name, bytes) = (made.name, made.bytes.len());
+                return Err(Failure::usage(format!(
+                    "the {name} has {bytes} bytes, and at most {ATTACHMENT_BYTES_MAX} can be attached"
+                )));
+            }
+            let (name, media_type) = (Name::new(made.name)?, Name::new(made.media_type)?);
+            self.files.push(Unread { source: Source::Made(made), name, media_type, private: false });
+        }
+        Ok(self)
+    }
+
     /// Reads the files, and says how the header names them. For a retry of the event `earlier`, a private file that
     /// it attached is named as it was then, if `store` still has it.
     ///
     /// # Errors
     /// A file cannot be read, or two hold the same bytes.
     pub fn seal(self, store: &Attachments, earlier: Option<&Event>) -> Result<Attached, Failure> {
-        let private = self.private;
         let mut attached: Vec<Sealed> = Vec::new();
-        for (mut file, name, media_type) in self.files {
+        for Unread { mut source, name, media_type, private } in self.files {
             let prefix = match (private, earlier) {
                 (false, _) => Vec::new(),
                 (true, earlier) => {
@@ -235,18 +317,18 @@ impl Files {
                     };
                     let named_so =
                         candidates.filter(|then| then.name == name && then.private).filter(is_free);
-                    match earlier_prefix(&mut file, named_so, store)? {
+                    match earlier_prefix(&mut source, named_so, store)? {
                         Some(prefix) => prefix,
                         None => new_prefix()?,
                     }
                 }
             };
-            let (digest, size) = file.digest(&prefix)?;
+            let (digest, size) = source.digest(&prefix)?;
             let attachment = Attachment { digest, size, private, media_type, name };
             if let Some(same) = attached.iter().find(|same| same.attachment.digest == digest) {
-                return Err(twice(&same.file.path, &file.path));
+                return Err(twice(same.source.shown(), source.shown()));
             }
-            attached.push(Sealed { file, prefix, attachment });
+            attached.push(Sealed { source, prefix, attachment });
         }
         Ok(Attached(attached))
     }
@@ -260,15 +342,15 @@ fn new_prefix() -> Result<Vec<u8>, Failure> {
 
 /// The prefix behind which the same bytes were kept before.
 fn earlier_prefix<'a>(
-    file: &mut OpenFile,
+    source: &mut Source,
     candidates: impl Iterator<Item = &'a Attachment>,
     store: &Attachments,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let size = file.bytes + PRIVATE_PREFIX_BYTES as u64;
+    let size = source.len() + PRIVATE_PREFIX_BYTES as u64;
     for then in candidates.filter(|then| then.size == size) {
         let Some(mut bytes) = store.read(&then.digest)? else { continue };
         bytes.truncate(PRIVATE_PREFIX_BYTES);
-        if file.digest(&bytes)?.0 == then.digest {
+        if source.digest(&bytes)?.0 == then.digest {
             return Ok(Some(bytes));
         }
     }
@@ -333,18 +415,7 @@ impl Attached {
 
     fn hand_over(&mut self, context: &Context, draft: &Path) -> Result<(), Failure> {
         for sealed in &mut self.0 {
-            let path = if sealed.attachment.private {
-                let mut name = draft.as_os_str().to_owned();
-                name.push(format!(".{}", sealed.attachment.digest.short()));
-                let path = PathBuf::from(name);
-                let (mut bytes, from) = (Vec::new(), sealed.file.path.clone());
-                let read = sealed.file.bytes(&sealed.prefix)?.read_to_end(&mut bytes);
-                read.map_err(|error| Failure::input(&from, &error))?;
-                write_with_mode(&path, &bytes, PRIVATE_MODE, false)?;
-                path
-            } else {
-                sealed.file.path.clone()
-            };
+            let path = sealed.path_to_hand_over(draft)?;
             context.say(format_args!(
                 "note: {} is not in the ledger: hand over {}, for `rollbook draft submit --attach`",
                 sealed.attachment.name,
@@ -357,17 +428,40 @@ impl Attached {
 
 /// The mode of files that hold what is private.
 pub const PRIVATE_MODE: u32 = 0o600;
+/// The mode of what a command made, written beside a draft.
+const MADE_MODE: u32 = 0o644;
 /// The code of failing to write in a ledger that belongs to others.
 pub const NOT_WRITABLE: &str = "not_writable";
 
 impl Sealed {
+    /// The file that holds the bytes as they are stored: the one that was named, where that is so; else one that is
+    /// written beside the draft.
+    fn path_to_hand_over(&mut self, draft: &Path) -> Result<PathBuf, Failure> {
+        let mode = match (&self.source, self.attachment.private) {
+            (Source::File(file), false) => return Ok(file.path.clone()),
+            (_, true) => PRIVATE_MODE,
+            (Source::Made(_), false) => MADE_MODE,
+        };
+        let mut name = draft.as_os_str().to_owned();
+        name.push(format!(".{}", self.attachment.digest.short()));
+        let path = PathBuf::from(name);
+        let (mut bytes, from) = (Vec::new(), self.source.shown().to_owned());
+        let read = self.source.bytes(&self.prefix)?.read_to_end(&mut bytes);
+        read.map_err(|error| Failure::input(&from, &error))?;
+        // Drafted again, what a command makes is the same.
+        if !std::fs::read(&path).is_ok_and(|there| there == bytes) {
+            write_with_mode(&path, &bytes, mode, false)?;
+        }
+        Ok(path)
+    }
+
     fn store(&mut self, fresh: &mut Fresh, store: &Attachments) -> Result<(), Failure> {
-        let (digest, path) = (self.attachment.digest, self.file.path.clone());
+        let (digest, path) = (self.attachment.digest, self.source.shown().to_owned());
         if matches!(store.verify(&digest)?, AttachmentCheck::Sound { .. }) {
             return Ok(store.sync(&digest)?);
         }
         let was_there = store.exists(&digest)?;
-        let put = store.put_as(&digest, &mut self.file.bytes(&self.prefix)?);
+        let put = store.put_as(&digest, &mut self.source.bytes(&self.prefix)?);
         put.map_err(|error| failed(error, &path))?;
         if !was_there {
             fresh.digests.push(digest);
@@ -473,7 +567,8 @@ impl Supplied {
             let Some(attachment) = attachments.iter().find(|attachment| attachment.digest == digest) else {
                 continue;
             };
-            Sealed { file, prefix: Vec::new(), attachment: attachment.clone() }.store(fresh, store)?;
+            let source = Source::File(file);
+            Sealed { source, prefix: Vec::new(), attachment: attachment.clone() }.store(fresh, store)?;
         }
         for attachment in &*event.header.attachments {
             store.sync(&attachment.digest)?;

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::infra::RepoArgs;
-use crate::cli::record::{RecordArgs, record};
+use crate::cli::record::{RecordArgs, Said, record};
 use crate::cli::view::Facts;
 use crate::event::body::Body;
 use crate::event::list::Ascending;
@@ -21,7 +21,7 @@ use crate::lifecycle::refusal::Refusal;
 ///
 /// Example:
 ///   rollbook --key deployer.pem promote credit-scorer 1.1.0 --env production
-///     --repo ./infra --tag release-1.1.0 --strategy canary --ticket OPS-17
+///     --repo ./infra --tag release-1.1.0 --manifest 'deploy/*/production.yaml' --strategy canary --ticket OPS-17
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Promote {
@@ -62,30 +62,33 @@ impl Promote {
         let infra = self.repo.resolve()?;
         record(context, &self.record, &mut |facts, earlier, _| {
             let digest = digest_of(facts, &self.model, &self.version)?;
+            let earlier = match earlier {
+                Some(Body::ModelPromoted(earlier)) => Some(earlier),
+                _ => None,
+            };
+            let (infra, made) = infra.pinning(facts, digest, earlier.map(|earlier| &earlier.infra))?;
             let (from, policy_entry, evidence) = match earlier {
-                Some(Body::ModelPromoted(earlier)) => {
-                    (earlier.from.clone(), earlier.policy_entry, earlier.evidence.clone())
-                }
-                _ => (
+                Some(earlier) => (earlier.from.clone(), earlier.policy_entry, earlier.evidence.clone()),
+                None => (
                     serving(facts, &self.model, &self.env, self.expect_from.as_deref())?,
                     facts.charter()?.policy_entry,
                     self.evidence(facts, digest)?,
                 ),
             };
-            Ok(ModelPromoted {
+            let body = ModelPromoted {
                 digest,
                 model: self.model.clone(),
                 version: self.version.clone(),
                 environment: self.env.clone(),
                 from,
                 policy_entry,
-                infra: infra.clone(),
+                infra,
                 strategy: self.strategy,
                 evidence,
                 ticket: self.ticket.clone(),
                 reason: self.reason.clone(),
-            }
-            .into())
+            };
+            Ok(Said { made, ..body.into() })
         })
     }
 

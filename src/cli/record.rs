@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::attach::{AttachArgs, Attached, Fresh};
+use crate::cli::attach::{AttachArgs, Attached, Fresh, Made};
 use crate::cli::context::Context;
 use crate::cli::describe;
 use crate::cli::failure::Failure;
@@ -63,9 +63,24 @@ impl RecordArgs {
     }
 }
 
-/// Builds the body of an event from the ledger's facts. A retry hands in the body that was recorded
+/// What a command says: the body of its event, and bytes that it made and attaches.
+#[derive(Debug)]
+pub struct Said {
+    /// The body.
+    pub body: Body,
+    /// The bytes.
+    pub made: Vec<Made>,
+}
+
+impl<T: Into<Body>> From<T> for Said {
+    fn from(body: T) -> Self {
+        Self { body: body.into(), made: Vec::new() }
+    }
+}
+
+/// Builds what a command says from the ledger's facts. A retry hands in the body that was recorded
 /// under the same id, so that what was filled in then is filled in again.
-pub type MakeBody<'a> = dyn FnMut(&mut dyn Facts, Option<&Body>, Timestamp) -> Result<Body, Failure> + 'a;
+pub type MakeBody<'a> = dyn FnMut(&mut dyn Facts, Option<&Body>, Timestamp) -> Result<Said, Failure> + 'a;
 
 /// Records what `make` builds, or drafts it, or tries it, as the options say.
 ///
@@ -77,8 +92,8 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
     if args.draft.is_some() {
         let mut view = View::replay(context.reader()?, Until::Now)?;
         let proposer = draft_proposer(args, &signers)?;
-        let mut event = build(context, args, proposer, &mut view, None, make)?;
-        let attached = files.seal(&attachments(context)?, None)?;
+        let (mut event, made) = build(context, args, proposer, &mut view, None, make)?;
+        let attached = files.with(made)?.seal(&attachments(context)?, None)?;
         attached.name_in(&mut event.header)?;
         check_redaction(&event)?;
         return write_draft(context, &event, &signers, attached, args);
@@ -89,9 +104,9 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
         Some(id) => ledger.recorded_event(&event_id(id), context.now())?,
         None => None,
     };
-    let mut event = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
+    let (mut event, made) = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
     let store = attachments(context)?;
-    let mut attached = files.seal(&store, earlier.as_ref())?;
+    let mut attached = files.with(made)?.seal(&store, earlier.as_ref())?;
     attached.name_in(&mut event.header)?;
     check_redaction(&event)?;
     let envelope = sign(&event, &signers)?.into_envelope()?;
@@ -166,7 +181,7 @@ pub fn new_event_id(now: Timestamp) -> Result<EventId, Failure> {
     Ok(EventId::generate(now, random))
 }
 
-/// The event that `make` builds, or the one recorded under the same id built again.
+/// The event that `make` builds, or the one recorded under the same id built again, and what was made for it.
 ///
 /// # Errors
 /// What `make` ends in, or an option that cannot be understood.
@@ -177,9 +192,9 @@ pub fn build(
     facts: &mut dyn Facts,
     earlier: Option<&Event>,
     make: &mut MakeBody<'_>,
-) -> Result<Event, Failure> {
+) -> Result<(Event, Vec<Made>), Failure> {
     let now = context.now();
-    let body = make(facts, earlier.map(|event| &event.body), now)?;
+    let Said { body, made } = make(facts, earlier.map(|event| &event.body), now)?;
     let ledger_id = facts.charter()?.ledger_id;
     let mut header = header(args, ledger_id, proposer, now)?;
     if let Some(earlier) = earlier {
@@ -187,7 +202,7 @@ pub fn build(
         header.claimed_at = claimed_time(args.claimed_at.as_deref(), Some(at), now)?.unwrap_or(at);
         header.expires_at = earlier.header.expires_at;
     }
-    Ok(Event { header, body })
+    Ok((Event { header, body }, made))
 }
 
 /// The header of an event that is drafted now.

@@ -6,14 +6,13 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::infra::infra_commit;
+use crate::cli::infra::{SeenCommit, revision};
 use crate::cli::progress;
-use crate::cli::record::{RecordArgs, record};
+use crate::cli::record::{RecordArgs, Said, record};
 use crate::event::list::Ascending;
 use crate::event::model::{DigestMethod, ForeignDigest, ModelDigest, ModelRegistered, NamedDigest};
 use crate::event::text::{Name, Text};
 use crate::hash::Hash;
-use crate::linkage::git::Revision;
 use crate::linkage::model::{self, ModelOptions, SymlinkPolicy};
 
 /// Register a model version with the digest of its files. It never changes after that.
@@ -38,11 +37,14 @@ pub struct Register {
     #[arg(long, value_name = "U")]
     pub uri: Option<Text>,
     /// The Git repository of the source code that made it
-    #[arg(long, value_name = "DIR", requires = "source_rev")]
+    #[arg(long, value_name = "DIR", requires = "source_commit")]
     pub source_repo: Option<PathBuf>,
     /// The commit of that source code
-    #[arg(long, value_name = "REV", requires = "source_repo")]
+    #[arg(long, value_name = "REV", requires = "source_repo", group = "source_commit")]
     pub source_rev: Option<String>,
+    /// The commit of that source code, by the name of its tag
+    #[arg(long, value_name = "TAG", requires = "source_repo", group = "source_commit")]
+    pub source_tag: Option<String>,
     /// A data set that it was made from, and its digest; repeats
     #[arg(long, value_name = "NAME=DIGEST")]
     pub dataset: Vec<String>,
@@ -63,19 +65,24 @@ impl Register {
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let datasets = self.dataset.iter().map(|text| dataset(text)).collect::<Result<Vec<_>, _>>()?;
+        let (source, made) = self.source()?.map(SeenCommit::by_itself).unzip();
         let body = ModelRegistered {
             model: self.model.clone(),
             version: self.version.clone(),
             digest: digest_path(&self.path, self.allow_symlinks)?,
             uri: self.uri.clone(),
-            source: match (&self.source_repo, &self.source_rev) {
-                (Some(repo), Some(rev)) => Some(infra_commit(repo, Revision::Rev(rev), None)?),
-                _ => None,
-            },
+            source,
             datasets: Ascending::sort(datasets)?,
             dependency_lock: self.dependency_lock.as_deref().map(lock_digest).transpose()?,
         };
-        record(context, &self.record, &mut |_, _, _| Ok(body.clone().into()))
+        let made = made.unwrap_or_default();
+        record(context, &self.record, &mut |_, _, _| Ok(Said { made: made.clone(), ..body.clone().into() }))
+    }
+
+    fn source(&self) -> Result<Option<SeenCommit>, Failure> {
+        let revision = revision(self.source_rev.as_deref(), self.source_tag.as_deref());
+        let named = self.source_repo.as_deref().zip(revision);
+        named.map(|(repo, revision)| SeenCommit::read(repo, revision, None)).transpose()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::infra::RepoArgs;
 use crate::cli::promote::{digest_of, serving};
-use crate::cli::record::{RecordArgs, claimed_time, record};
+use crate::cli::record::{RecordArgs, Said, claimed_time, record};
 use crate::cli::view::Facts;
 use crate::event::body::Body;
 use crate::event::list::Ascending;
@@ -72,26 +72,32 @@ impl Rollback {
         let infra = self.repo.resolve()?;
         let validation = Ascending::sort(self.validation.clone())?;
         record(context, &self.record, &mut |facts, earlier, now| {
+            let earlier = match earlier {
+                Some(Body::ModelRolledBack(earlier)) => Some(earlier),
+                _ => None,
+            };
             let (from, to, policy_entry, started_at) = match earlier {
-                Some(Body::ModelRolledBack(earlier)) => {
+                Some(earlier) => {
                     let to = self.to.clone().unwrap_or_else(|| earlier.to.clone());
                     let started = claimed_time(self.started.as_deref(), earlier.started_at, now)?;
                     (earlier.from.clone(), to, earlier.policy_entry, started)
                 }
-                _ => {
+                None => {
                     let from = self.from(facts)?;
                     let started = claimed_time(self.started.as_deref(), None, now)?;
                     (from, self.target(facts)?, facts.charter()?.policy_entry, started)
                 }
             };
-            Ok(ModelRolledBack {
-                to_digest: digest_of(facts, &self.model, &to)?,
+            let to_digest = digest_of(facts, &self.model, &to)?;
+            let (infra, made) = infra.pinning(facts, to_digest, earlier.map(|earlier| &earlier.infra))?;
+            let body = ModelRolledBack {
+                to_digest,
                 model: self.model.clone(),
                 environment: self.env.clone(),
                 from,
                 to,
                 policy_entry,
-                infra: infra.clone(),
+                infra,
                 incident: self.incident.clone(),
                 reason: self.reason.clone(),
                 started_at,
@@ -99,8 +105,8 @@ impl Rollback {
                 session_state: self.session_state,
                 break_glass: self.break_glass,
                 ticket: self.ticket.clone(),
-            }
-            .into())
+            };
+            Ok(Said { made, ..body.into() })
         })
     }
 

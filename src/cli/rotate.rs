@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, LOG_KEY_PASSPHRASE};
 use crate::cli::record::{
-    RecordArgs, attachments, build, draft_proposer, event_id, exists_already, first_key, print_receipt, sign,
-    try_one, write_draft,
+    RecordArgs, Said, attachments, build, draft_proposer, event_id, exists_already, first_key, print_receipt,
+    sign, try_one, write_draft,
 };
 use crate::cli::rights::follow_directory;
 use crate::cli::view::{Facts, Until, View};
@@ -149,8 +149,11 @@ impl RotateLogKey {
             None if earlier.is_some() => proposer,
             None => return Err(just_finished(files)),
         };
-        let mut make = |facts: &mut dyn Facts, earlier: Option<&Body>, _| self.body(facts, earlier, next);
-        let mut event = build(context, &self.record, proposer, &mut &ledger, earlier.as_ref(), &mut make)?;
+        let mut make = |facts: &mut dyn Facts, earlier: Option<&Body>, _| {
+            self.body(facts, earlier, next).map(Said::from)
+        };
+        let (mut event, _) =
+            build(context, &self.record, proposer, &mut &ledger, earlier.as_ref(), &mut make)?;
         let store = attachments(context)?;
         let mut attached = self.record.files.open()?.seal(&store, earlier.as_ref())?;
         attached.name_in(&mut event.header)?;
@@ -195,8 +198,10 @@ impl RotateLogKey {
                 None => files.write_next(&key, passphrase.as_ref().map(|text| text.as_str()))?,
             }
         }
-        let mut make = |facts: &mut dyn Facts, earlier: Option<&Body>, _| self.body(facts, earlier, next);
-        let mut event = build(context, &self.record, proposer, &mut view, None, &mut make)?;
+        let mut make = |facts: &mut dyn Facts, earlier: Option<&Body>, _| {
+            self.body(facts, earlier, next).map(Said::from)
+        };
+        let (mut event, _) = build(context, &self.record, proposer, &mut view, None, &mut make)?;
         let attached = self.record.files.open()?.seal(&attachments(context)?, None)?;
         attached.name_in(&mut event.header)?;
         write_draft(context, &event, &signers, attached, &self.record)?;

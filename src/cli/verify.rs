@@ -12,11 +12,14 @@ use crate::cli::input::read_input;
 use crate::cli::kept;
 use crate::cli::progress;
 use crate::cli::verify_source::judge;
+use crate::event::text::Name;
+use crate::linkage::git::clone::Clones;
 use crate::log::trust_root::TrustRoot;
 use crate::note::signed_note::NOTE_BYTES_MAX;
 use crate::time::parse_span_ms;
+use crate::verifier::clones::CloneSource;
 use crate::verifier::held::MaxAge;
-use crate::verifier::report::render;
+use crate::verifier::report::{KeptUse, Report, render};
 use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 
 /// Replay a ledger, or an evidence pack of one, and say whether it can be believed.
@@ -30,6 +33,11 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 /// Or let --state keep what was verified: the next audit then checks only what came since, and that it
 /// extends the old log. The bytes of entries before are not read again.
 ///
+/// With --git, the commits and tags that entries name are also held against clones that you have:
+/// that the commit is there, the tag still points where it pointed, and the commit is reachable from a
+/// branch that the policy protects. Fetch first: nothing is fetched here. With --state, only entries
+/// that came since are held against clones.
+///
 /// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
 /// not be read; 4 sound, but not anchored as asked: no trust root was given, nothing that you gave
 /// covers a log key that was replaced after it was lost or stolen, the quorum that the trust root
@@ -40,6 +48,7 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 ///   rollbook verify ./ledger --trust trust.toml --checkpoint checkpoint-2026-03.txt
 ///   rollbook verify ./ledger --trust trust.toml --state ./ledger.verified
 ///   rollbook verify ./ledger --trust trust.toml --max-unheld 100 --max-age 24h
+///   rollbook verify ./ledger --trust trust.toml --git https://example.com/infra.git=./infra
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {
@@ -68,6 +77,10 @@ pub struct Verify {
     /// Keep in FILE what was verified, and check only what came since when it is given again; needs --trust
     #[arg(long, value_name = "FILE", requires = "trust")]
     pub state: Option<PathBuf>,
+    /// A clone of a repository that entries name commits of: the repository's name in the ledger, and the
+    /// clone's directory, bare or not, or a file: URL; repeats
+    #[arg(long, value_name = "NAME=DIR")]
+    pub git: Vec<String>,
     /// Do not read the attachments, all of which are hashed otherwise: for a copy without attachments/
     #[arg(long)]
     pub no_attachments: bool,
@@ -88,7 +101,9 @@ impl Verify {
         let checkpoints =
             self.checkpoint.iter().map(|path| read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
         let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
+        let clones = open_clones(&self.git)?;
         let options = Options {
+            clones: clones.as_ref().map(|clones| clones as &dyn CloneSource),
             trust: trust.as_ref(),
             kept: kept.as_ref(),
             keep: self.state.is_some(),
@@ -111,6 +126,7 @@ impl Verify {
             context.print(visible(render(report, name.as_deref()).trim_end()))?;
             explain::point_to(context, report);
         }
+        warn_of_idle_clones(context, report);
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
         match report.verdict.exit_code() {
             0 => Ok(()),
@@ -118,6 +134,35 @@ impl Verify {
             4 => Err(Failure::answered(Exit::NotAnchored)),
             _ => Err(Failure::answered(Exit::CannotTell)),
         }
+    }
+}
+
+/// Opens the clones that `--git` names; none where it names none.
+fn open_clones(pairs: &[String]) -> Result<Option<Clones>, Failure> {
+    let mut clones = Clones::default();
+    for pair in pairs {
+        let named = pair.split_once('=').filter(|(_, dir)| !dir.is_empty());
+        let (name, dir) = named.ok_or_else(|| {
+            Failure::usage(format!("--git {pair} is no repository's name and its clone"))
+                .hint("say --git NAME=DIR, the name as entries have it: see `rollbook log --json`")
+        })?;
+        if !clones.add(Name::new(name)?, Path::new(dir))? {
+            return Err(Failure::usage(format!("--git names {name} twice")).hint("give one clone of it"));
+        }
+    }
+    Ok((!pairs.is_empty()).then_some(clones))
+}
+
+/// A clone that nothing was held against is most likely named wrongly; where only some entries were read, it need not be.
+fn warn_of_idle_clones(context: &Context, report: &Report) {
+    if matches!(report.kept, Some(KeptUse::ResumedFrom { .. })) {
+        return;
+    }
+    for clone in report.clones.iter().filter(|clone| clone.checked == 0) {
+        context.say(format_args!(
+            "warning: --git {}: no entry names a commit of that repository, so nothing was held against the clone",
+            visible(&clone.name)
+        ));
     }
 }
 
@@ -136,6 +181,9 @@ pub fn unverified(error: VerifyError) -> Failure {
         VerifyError::NotALedger { .. } => Failure::usage(error),
         VerifyError::Attachment(_) => Failure::world(error)
             .hint("see who may read in attachments/; --no-attachments judges the log alone"),
+        VerifyError::Clone(_) => {
+            Failure::world(error).hint("see `git fsck` there; without --git the ledger is judged by itself")
+        }
         error => Failure::world(error),
     }
 }

@@ -6,6 +6,8 @@
 //! | module | knows |
 //! |---|---|
 //! | [`git_object`] | a raw commit or tag: its id, what it points to, which of its bytes are signed |
+//! | [`git_tree`] | a raw tree: its entries |
+//! | [`git_path`] | the path proof: that files of a commit hold a model's digest |
 //! | [`git_signature`] | whether an SSH signature is good, and by which key |
 //! | [`openpgp`] | who an OpenPGP signature says made it, unchecked |
 //! | [`allowed_signers`] | whom an `allowed_signers` text allows to sign, and when |
@@ -13,6 +15,8 @@
 
 pub mod allowed_signers;
 pub mod git_object;
+pub mod git_path;
 pub mod git_signature;
+pub mod git_tree;
 pub mod infra;
 pub mod openpgp;

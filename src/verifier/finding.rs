@@ -10,6 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::event::infra::GitId;
 use crate::hash::Hash;
 use crate::lifecycle::observation::Observation;
 use crate::lifecycle::refusal::{GitThing, Refusal};
@@ -178,6 +179,29 @@ findings! {
     /// A redaction of nothing.
     #[error("entry {index}: it redacts the attachment {digest}, which no entry before it cites")]
     AttachmentRedactsNothing { index: u64, digest: Hash } = "attachment.redacts_nothing", Remark;
+
+    // Git: what an entry's attachments show of its commit, and what clones do.
+    /// A clone does not have the commit.
+    #[error("entry {index}: the clone of {repository} does not have the commit {commit}")]
+    GitCommitMissing { index: u64, repository: String, commit: GitId } = "git.commit_missing", Violation;
+    /// A clone does not have the tag.
+    #[error("entry {index}: the clone of {repository} has no tag `{tag}`")]
+    GitTagMissing { index: u64, repository: String, tag: String } = "git.tag_missing", Violation;
+    /// A tag was moved.
+    #[error("entry {index}: in the clone of {repository}, the tag `{tag}` points to {actual}, and it pointed to {expected}: it was moved")]
+    GitTagMoved { index: u64, repository: String, tag: String, actual: GitId, expected: GitId } = "git.tag_moved", Violation;
+    /// A commit that never came to a protected branch, or is no longer there.
+    #[error("entry {index}: in the clone of {repository}, the commit {commit} is reachable from no protected branch ({})", branches.join(", "))]
+    GitNotProtected { index: u64, repository: String, commit: GitId, branches: Vec<String> } = "git.not_protected", Violation;
+    /// A clone that does not hold what would tell.
+    #[error("entry {index}: the clone of {repository} cannot tell: it lacks {lacks}")]
+    GitCloneShallow { index: u64, repository: String, lacks: String } = "git.clone_shallow", Unclear;
+    /// A path proof that does not show that the manifests pin the model.
+    #[error("entry {index}: its path proof {digest} does not show that the manifests pin the model: {reason}")]
+    GitManifest { index: u64, digest: Hash, reason: String } = "git.manifest", Violation;
+    /// An attached commit or tag that is not the one of the entry.
+    #[error("entry {index}: its attachment {digest} is not the Git object that it stands for: {reason}")]
+    GitAttached { index: u64, digest: Hash, reason: String } = "git.object", Violation;
 
     // What the rules notice beside the event itself.
     /// A key signed after the entry from which it is said to be compromised.

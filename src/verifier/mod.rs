@@ -13,6 +13,8 @@
 //! | `compromise` | what compromised keys signed, and what rests on it: a second walk, where there is such a key |
 //! | `log_keys` | which keys may have signed a checkpoint, and which must have |
 //! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
+//! | [`clones`] | commits that entries name, held against clones that the auditor has |
+//! | `proofs` | path proofs and large Git objects among the attachments: on all cores |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`kept`], `resumption` | what an auditor keeps, and checking only what came since |
 //! | [`cosigned`] | the notes in `cosigned/` that witnesses cosigned: as good as earlier checkpoints |
@@ -22,6 +24,7 @@
 
 mod anchor;
 mod attachments;
+pub mod clones;
 mod compromise;
 pub mod cosigned;
 mod decode;
@@ -30,6 +33,7 @@ mod frames;
 pub mod held;
 pub mod kept;
 pub mod log_keys;
+mod proofs;
 mod replay;
 pub mod report;
 mod resumption;

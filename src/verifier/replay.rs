@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use crate::event::authority::LogKeyRotated;
-use crate::event::body::Body;
+use crate::event::body::{Body, Event};
 use crate::event::incident::Ratification;
 use crate::hash::Hash;
 use crate::lifecycle::rules::{GitEvidence, Submission, replay};
@@ -17,11 +17,13 @@ use crate::time::Timestamp;
 
 use super::anchor::Anchor;
 use super::attachments::Register;
+use super::clones::RecordedCommit;
 use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
 use super::kept::{EarlierIds, KeptState};
 use super::log_keys::KeyHistory;
+use super::proofs::{Claim, Claims};
 
 /// What the walk over the entries carries along.
 pub(super) struct Replay {
@@ -43,6 +45,10 @@ pub(super) struct Replay {
     newest_note: Option<Vec<u8>>,
     /// None where nobody asks for attachments.
     attachments: Option<Register>,
+    /// What lawful entries say of commits, since it was last asked for; none where there are no clones.
+    commits: Option<Vec<RecordedCommit>>,
+    /// What they say of attachments that prove something of a commit; none where attachments are left alone.
+    claims: Option<Claims>,
 }
 
 /// What was gone through.
@@ -120,6 +126,8 @@ impl Replay {
             counts: Counts::default(),
             newest_note: None,
             attachments: None,
+            commits: None,
+            claims: None,
         };
         replay.compare_anchors();
         replay
@@ -160,9 +168,31 @@ impl Replay {
         Self { attachments: Some(Register::default()), ..self }
     }
 
+    /// Keeps in mind what lawful entries say of commits, for clones to be asked, and of attachments that prove something
+    /// of a commit.
+    pub(super) fn with_git(self, has_clones: bool, has_attachments: bool) -> Self {
+        let (commits, claims) = (has_clones.then(Vec::new), has_attachments.then(Claims::default));
+        Self { commits, claims, ..self }
+    }
+
+    /// What entries said of commits since this was last called.
+    pub(super) fn take_commits(&mut self) -> Vec<RecordedCommit> {
+        self.commits.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What is to be looked at among the attachments, now that so many claims wait or the log has ended.
+    pub(super) fn take_claims(&mut self, at_the_end: bool) -> Vec<Claim> {
+        self.claims.as_mut().map(|claims| claims.due(at_the_end)).unwrap_or_default()
+    }
+
     /// Takes what is wrong with frames.
     pub(super) fn add(&mut self, finding: Finding) {
         self.findings.add(finding);
+    }
+
+    /// Takes what was found beside the log.
+    pub(super) fn extend(&mut self, findings: Vec<Finding>) {
+        self.findings.extend(findings);
     }
 
     /// Entries from here on could not be read.
@@ -242,8 +272,8 @@ impl Replay {
                 let git = GitEvidence::Found(git.as_deref());
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers, git };
                 let was_accepted = self.rules.judge(&submission, &mut self.findings);
-                if let Some(register) = self.attachments.as_mut().filter(|_| was_accepted == Some(true)) {
-                    register.take(index, event, &mut self.findings);
+                if was_accepted == Some(true) {
+                    self.take_lawful(index, event);
                 }
                 if let Body::LogKeyRotated(rotation) = &event.body {
                     self.rotate(index, rotation, was_accepted);
@@ -251,6 +281,20 @@ impl Replay {
             }
             _ if in_place && unread == Some(Unread::NotAuthentic) => self.rules.skip(index),
             _ => self.rules.stopped = true,
+        }
+    }
+
+    /// What an entry that the rules let through says of things beside the log.
+    fn take_lawful(&mut self, index: u64, event: &Event) {
+        if let Some(register) = &mut self.attachments {
+            register.take(index, event, &mut self.findings);
+        }
+        if let Some(commits) = &mut self.commits {
+            let Ok(policy) = self.rules.state.policy();
+            commits.extend(RecordedCommit::of(index, &event.body, policy.as_deref()));
+        }
+        if let Some(claims) = &mut self.claims {
+            claims.take(index, event);
         }
     }
 

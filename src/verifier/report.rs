@@ -172,6 +172,15 @@ pub struct AttachmentCounts {
     pub redacted: u64,
 }
 
+/// How much was held against a clone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CloneReport {
+    /// The repository's name in the ledger.
+    pub name: String,
+    /// How many lawful entries name a commit of it.
+    pub checked: u64,
+}
+
 /// What a verification came to. Serialized, it is the JSON of `rollbook verify --json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -222,6 +231,9 @@ pub struct Report {
     pub rules_judged_up_to: u64,
     /// Attachments; none where they were not looked at.
     pub attachments: Option<AttachmentCounts>,
+    /// The clones given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clones: Vec<CloneReport>,
     /// The earlier checkpoints given.
     pub checkpoints: Vec<CheckpointReport>,
     /// The notes in `cosigned/` that witnesses of the trust root cosigned.
@@ -289,6 +301,9 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
         Some(AttachmentCounts { checked, redacted }) => {
             line("attachments", format!("{checked} looked at, {redacted} redacted"));
         }
+    }
+    for CloneReport { name, checked } in &report.clones {
+        line("clone", format!("{name}: {} held against it", counted(*checked, "commit", "commits")));
     }
     match report.anchored {
         Anchored::No => line("trust root", "none given: any ledger could stand here".into()),

@@ -15,6 +15,7 @@ use crate::store::batch_log::{Position, StoreError};
 
 use super::anchor::Anchor;
 use super::decode::Expected;
+use super::finding::{Class, Finding};
 use super::frames::{Frames, Step};
 use super::kept::{Head, KeptState};
 use super::replay::Replayed;
@@ -23,6 +24,12 @@ use super::verify::{EarlierCheckpoint, End, Judged, Verification, VerifyError};
 
 /// How many sizes and roots from outside are kept, the newest: auditors give one or two, witnesses some dozens.
 const MATCHED_MAX: usize = 64;
+
+/// Whether something is unclear that no clone is at fault for: what a clone lacks, it lacks from the start, too.
+fn is_unclear_by_itself(report: &Report) -> bool {
+    let mut unclear = report.findings.iter().filter(|found| found.class() == Class::Unclear);
+    unclear.any(|found| !matches!(**found, Finding::GitCloneShallow { .. }))
+}
 
 /// Why going on does not tell.
 enum Unused {
@@ -61,7 +68,8 @@ impl<'a> Verification<'a> {
             other => other.map_err(Unused::Failed)?,
         };
         match judged.report.verdict {
-            Verdict::Tampered | Verdict::CannotTell => {
+            Verdict::Tampered => because("the log does not go on from what it stands for"),
+            Verdict::CannotTell if is_unclear_by_itself(&judged.report) => {
                 because("the log does not go on from what it stands for")
             }
             _ if judged.state.source().were_met() => because("an event id seems to come a second time"),

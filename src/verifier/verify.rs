@@ -18,7 +18,7 @@ use crate::merkle::tree::Frontier;
 use crate::note::checkpoint::{CheckpointNote, OpenError, Origin};
 use crate::note::vkey::VerifierKey;
 use crate::signing::public_key::PublicKey;
-use crate::store::attachments::AttachmentError;
+use crate::store::attachments::{AttachmentError, Attachments};
 use crate::store::batch_log::{BatchSource, Position, StoreError};
 use crate::store::cosigned::CosignedError;
 use crate::store::files::FileSource;
@@ -29,6 +29,7 @@ use super::anchor::{
     Anchor, Published, ReadLog, Source, anchors, check_founding, check_head, check_latest_log_key,
 };
 use super::attachments;
+use super::clones::{CloneError, CloneSource, Clones};
 use super::compromise::find_compromised;
 use super::cosigned::{CosignedFile, read_cosigned};
 use super::decode::{DecodedBatch, Expected, KeyCache, SignatureChecks, decode_founding, decode_group};
@@ -37,8 +38,9 @@ use super::frames::{Frames, Step};
 use super::held::{MaxAge, weigh};
 use super::kept::{EarlierIds, Head as KeptHead, KeptState};
 use super::log_keys::{Candidates, KeyHistory};
+use super::proofs;
 use super::replay::{Replay, Replayed};
-use super::report::{Anchored, AttachmentCounts, KeptUse, Report, Verdict};
+use super::report::{Anchored, AttachmentCounts, CloneReport, KeptUse, Report, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
 /// thousand signatures, and little memory, of which two groups take their share.
@@ -66,6 +68,8 @@ pub struct Options<'a> {
     pub keep: bool,
     /// What stands in `cosigned/`; [`verify_dir`] reads it from the directory.
     pub cosigned: &'a [CosignedFile],
+    /// Clones of the repositories that entries name commits of.
+    pub clones: Option<&'a dyn CloneSource>,
     /// How many entries need not be held yet, by a checkpoint that was kept or a quorum of witnesses.
     pub max_unheld: Option<u64>,
     /// How old may be what is held.
@@ -154,6 +158,9 @@ pub enum VerifyError {
     /// An attachment could not be read.
     #[error(transparent)]
     Attachment(#[from] AttachmentError),
+    /// A clone could not be read.
+    #[error(transparent)]
+    Clone(#[from] CloneError),
     /// `cosigned/` could not be listed.
     #[error(transparent)]
     Cosigned(#[from] CosignedError),
@@ -361,6 +368,7 @@ impl Verification<'_> {
         let checks = SignatureChecks { keys: &keys, strict: self.options.strict };
         let mut decoded: Option<(Vec<DecodedBatch>, Vec<Step>)> = None;
         let mut has_gap = false;
+        let mut clones = Clones::new(self.options.clones);
         while group.is_some() || decoded.is_some() {
             let (next, ()) = rayon::join(
                 || {
@@ -376,6 +384,7 @@ impl Verification<'_> {
                     }
                 },
             );
+            self.look_at_git(&mut replay, &mut clones, false)?;
             decoded = next;
             (self.progress)(frames.next_index(), if until == u64::MAX { 0 } else { until });
             if decoded.is_some() {
@@ -384,13 +393,22 @@ impl Verification<'_> {
         }
         let size = frames.next_index();
         let goes_on = self.goes_on(&frames)?;
+        self.look_at_git(&mut replay, &mut clones, true)?;
         let mut replayed = replay.finish();
         let mut doubtful: BTreeSet<u64> =
             self.kept.into_iter().flat_map(|kept| kept.head.doubtful.iter().copied()).collect();
         let Replayed { compromised, state, findings, .. } = &mut replayed;
         find_compromised(self.source, (start, until), compromised, state, &mut doubtful, findings)?;
         let attachments = self.check_attachments(size, &mut replayed)?;
-        let end = End { size, position: frames.position(), has_gap, goes_on, attachments, doubtful };
+        let end = End {
+            size,
+            position: frames.position(),
+            has_gap,
+            goes_on,
+            attachments,
+            clones: clones.report(),
+            doubtful,
+        };
         Ok(self.judged(replayed, &expected, founding.as_ref(), &end))
     }
 
@@ -404,8 +422,10 @@ impl Verification<'_> {
     ) -> Result<Replay, VerifyError> {
         let head_size = self.published.head().map(Head::size);
         let first_key = expected.log_key.as_ref();
+        let with_git =
+            |replay: Replay| replay.with_git(self.options.clones.is_some(), self.attachments.is_some());
         let Some(kept) = self.kept else {
-            let replay = Replay::new(anchors, KeyHistory::new(first_key), head_size, findings);
+            let replay = with_git(Replay::new(anchors, KeyHistory::new(first_key), head_size, findings));
             let registers = self.attachments.is_some() || self.options.keep;
             return Ok(if registers { replay.with_attachments() } else { replay });
         };
@@ -414,7 +434,25 @@ impl Verification<'_> {
         for (_, key, _) in rotations {
             candidates.know(*key);
         }
-        Ok(Replay::resume(kept, anchors, KeyHistory::restore(first_key, rotations), head_size, findings))
+        let log_keys = KeyHistory::restore(first_key, rotations);
+        Ok(with_git(Replay::resume(kept, anchors, log_keys, head_size, findings)))
+    }
+
+    /// Holds what the entries that were replayed say of commits against clones, and against attachments that prove
+    /// something of them.
+    fn look_at_git(
+        &self,
+        replay: &mut Replay,
+        clones: &mut Clones<'_>,
+        at_the_end: bool,
+    ) -> Result<(), VerifyError> {
+        let recorded = replay.take_commits();
+        replay.extend(clones.look_at(&recorded)?);
+        if let Some(dir) = self.attachments {
+            let claims = replay.take_claims(at_the_end);
+            replay.extend(proofs::check(&Attachments::of_ledger(dir), &claims)?);
+        }
+        Ok(())
     }
 
     /// Holds the bytes in `attachments/` against what lawful entries cite and redact.
@@ -509,6 +547,7 @@ impl Verification<'_> {
             strict: self.options.strict,
             rules_judged_up_to: replayed.rules_judged_up_to,
             attachments: end.attachments,
+            clones: end.clones.clone(),
             checkpoints: reports(Source::Given),
             cosigned: reports(Source::Cosigned),
             findings,
@@ -562,6 +601,7 @@ pub(super) struct End {
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
     attachments: Option<AttachmentCounts>,
+    clones: Vec<CloneReport>,
     /// Entries that compromised keys signed.
     pub(super) doubtful: BTreeSet<u64>,
 }

@@ -10,7 +10,9 @@ use std::process::{Command, Output};
 use ed25519_dalek::{Signer, SigningKey};
 use rollbook::cli::demo::repository::{DemoRepository, Person};
 use rollbook::cli::git_objects::ObjectSigner;
-use rollbook::linkage::git::{GitError, ObjectFormat, Revision, remote_name, resolve, strip_credentials};
+use rollbook::linkage::git::credentials::{remote_name, strip_credentials};
+use rollbook::linkage::git::resolve::{Revision, resolve};
+use rollbook::linkage::git::{GitError, ObjectFormat};
 use rollbook::signing::public_key::PublicKey;
 
 const ADA: Person<'static> = Person { name: "Ada Lovelace", email: "ada@example.com" };

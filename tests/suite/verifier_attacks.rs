@@ -772,6 +772,8 @@ fn attacks_cover_every_finding() {
     // What becomes of the files beside a log, tests/suite/attachments.rs shows.
     found.extend(Finding::CODES.iter().filter(|code| code.starts_with("attachment.")));
     found.extend(crate::authority::FINDS);
+    found.extend(crate::git_clones::FINDS);
+    found.extend(crate::git_manifests::FINDS);
     found.extend(crate::packs::codes_found());
     found.extend(crate::witnesses::FINDS);
     found.extend(crate::tampering::codes_found());

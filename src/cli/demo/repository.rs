@@ -292,7 +292,7 @@ mod tests {
     use ssh_key::SshSig;
 
     use super::*;
-    use crate::linkage::git::{Revision, resolve};
+    use crate::linkage::git::resolve::{Revision, resolve};
 
     const ADA: Person<'static> = Person { name: "Ada Lovelace", email: "ada@example.com" };
     const MANIFEST: &str = "deploy/production/model.yaml";

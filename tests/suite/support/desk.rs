@@ -145,7 +145,14 @@ impl Desk {
         }
     }
 
-    fn git(&self, arguments: &[&str]) {
+    /// Commits all that stands in a repository's work tree.
+    pub(crate) fn commit_all(&self, repository: &str, message: &str) {
+        self.git(&["-C", repository, "add", "--all"]);
+        self.git(&["-C", repository, "commit", "--quiet", "--message", message]);
+    }
+
+    /// Runs git.
+    pub(crate) fn git(&self, arguments: &[&str]) {
         let mut git = Command::new("git");
         for role in ["AUTHOR", "COMMITTER"] {
             git.env(format!("GIT_{role}_NAME"), "somebody").env(format!("GIT_{role}_EMAIL"), "s@example.org");

@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod every_kind;
 pub(crate) mod fault_sweep;
 pub(crate) mod forge;
+pub(crate) mod git;
 pub(crate) mod git_objects;
 pub(crate) mod ledger;
 pub(crate) mod samples;

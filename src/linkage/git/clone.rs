@@ -1,0 +1,223 @@
+//! Clones that an auditor has, and what they say of a recorded commit.
+//!
+//! Nothing is fetched: a clone says what it held when it was last fetched. What it lacks because it is shallow or
+//! partial it cannot tell, and that is not held against anybody.
+//!
+//! The history of a branch is walked once, from commit to parents, and the ids are kept: some 40 bytes a commit
+//! ([`COMMITS_MAX`] bounds them). Each recorded commit is then looked up. The commit-graph file isn't used, whose
+//! parents nothing proves.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gix::objs::{CommitRefIter, Kind};
+
+use crate::event::infra::{GitId, GitTag};
+use crate::event::text::Name;
+use crate::verifier::clones::{CloneError, CloneFact, CloneSource, RecordedCommit};
+
+use super::GitError;
+use super::repository::{Repository, id_of};
+
+/// The most commits of one branch: ten times what the largest repositories hold; some 400 MB of ids.
+const COMMITS_MAX: usize = 10_000_000;
+
+/// Clones by the names of their repositories in the ledger.
+#[derive(Debug, Default)]
+pub struct Clones(BTreeMap<Name, Place>);
+
+/// Where a clone is, and the histories that were walked there. It is opened anew for each group of commits: an open
+/// repository stays with its thread.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    histories: Mutex<Histories>,
+}
+
+/// The history of each tip of a branch.
+type Histories = HashMap<gix::ObjectId, History>;
+
+impl Clones {
+    /// Takes the clone at `path` (as for [`super::resolve::resolve`]) for that of `repository`. Says whether there was
+    /// none of it yet.
+    ///
+    /// # Errors
+    /// [`GitError`] where no repository stands there.
+    pub fn add(&mut self, repository: Name, path: &Path) -> Result<bool, GitError> {
+        Repository::open(path)?;
+        let place = Place { path: path.to_owned(), histories: Mutex::default() };
+        Ok(self.0.insert(repository, place).is_none())
+    }
+}
+
+impl CloneSource for Clones {
+    fn names(&self) -> Vec<&str> {
+        self.0.keys().map(Name::as_str).collect()
+    }
+
+    fn look(&self, recorded: &[RecordedCommit]) -> Result<Vec<Option<Vec<CloneFact>>>, CloneError> {
+        let mut opened: BTreeMap<&Name, Clone<'_>> = BTreeMap::new();
+        recorded.iter().map(|recorded| self.look_at_one(recorded, &mut opened)).collect()
+    }
+}
+
+impl Clones {
+    fn look_at_one<'a>(
+        &'a self,
+        recorded: &'a RecordedCommit,
+        opened: &mut BTreeMap<&'a Name, Clone<'a>>,
+    ) -> Result<Option<Vec<CloneFact>>, CloneError> {
+        let name = &recorded.repository;
+        let Some(place) = self.0.get(name) else { return Ok(None) };
+        let failed = |error: GitError| CloneError { repository: name.to_string(), reason: error.to_string() };
+        let clone = match opened.entry(name) {
+            Entry::Occupied(clone) => clone.into_mut(),
+            Entry::Vacant(vacant) => vacant.insert(Clone::open(place).map_err(failed)?),
+        };
+        clone.look(recorded).map(Some).map_err(failed)
+    }
+}
+
+/// One clone, opened.
+struct Clone<'a> {
+    repository: Repository,
+    /// Whether objects may be absent without anything being wrong.
+    lacks: Option<&'static str>,
+    histories: MutexGuard<'a, Histories>,
+}
+
+/// The commits that are reachable from the tip of a branch.
+#[derive(Debug, Default)]
+struct History {
+    commits: HashSet<gix::ObjectId>,
+    /// Whether some parent is not there, and so neither is what lies behind it.
+    is_cut: bool,
+}
+
+impl<'a> Clone<'a> {
+    fn open(place: &'a Place) -> Result<Self, GitError> {
+        let repository = Repository::open(&place.path)?;
+        let lacks = lacks(&repository);
+        // What a panic left behind are whole histories.
+        let histories = place.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Self { repository, lacks, histories })
+    }
+
+    fn look(&mut self, recorded: &RecordedCommit) -> Result<Vec<CloneFact>, GitError> {
+        let commit = id_of(&recorded.commit);
+        let mut facts = Vec::new();
+        if !self.holds_commit(commit)? {
+            facts.push(self.absent(CloneFact::CommitMissing, &format!("the commit {commit}")));
+        }
+        facts.extend(
+            recorded.tag.as_ref().and_then(|tag| self.look_at_tag(tag, commit).transpose()).transpose()?,
+        );
+        if !recorded.branches.is_empty() {
+            facts.extend(self.look_at_branches(&recorded.branches, commit)?);
+        }
+        Ok(facts)
+    }
+
+    /// Whether the bytes of the commit are there, and are those of its id.
+    fn holds_commit(&self, commit: gix::ObjectId) -> Result<bool, GitError> {
+        let is_there =
+            commit.kind() == self.repository.git.object_hash() && self.repository.git.has_object(commit);
+        Ok(is_there && self.repository.read(commit)?.0 == Kind::Commit)
+    }
+
+    fn look_at_tag(&self, tag: &GitTag, commit: gix::ObjectId) -> Result<Option<CloneFact>, GitError> {
+        let name = tag.name.as_str();
+        let Some(actual) = self.repository.find(&format!("refs/tags/{name}"))? else {
+            return Ok(Some(self.absent(CloneFact::TagMissing, &format!("the tag `{name}`"))));
+        };
+        let expected = tag.object.as_ref().map_or(commit, id_of);
+        let moved = || CloneFact::TagMoved {
+            actual: GitId::from_slice(actual.as_slice()).expect("an id of 20 or 32 bytes"),
+        };
+        Ok((actual != expected).then(moved))
+    }
+
+    /// Reachable from one of the branches is enough. A branch that the clone does not have tells nothing.
+    fn look_at_branches(
+        &mut self,
+        branches: &[Name],
+        commit: gix::ObjectId,
+    ) -> Result<Option<CloneFact>, GitError> {
+        let mut lacks = None;
+        for branch in branches {
+            let mut is_there = false;
+            for reference in [format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}")] {
+                let Some(tip) = self.repository.find(&reference)? else { continue };
+                is_there = true;
+                let history = self.history(tip)?;
+                if history.commits.contains(&commit) {
+                    return Ok(None);
+                }
+                if history.is_cut {
+                    lacks = Some(format!("older commits of the branch `{branch}`"));
+                }
+            }
+            if !is_there {
+                lacks = Some(format!("the branch `{branch}`"));
+            }
+        }
+        Ok(Some(lacks.map_or(CloneFact::NotProtected, |lacks| CloneFact::CannotTell { lacks })))
+    }
+
+    fn history(&mut self, tip: gix::ObjectId) -> Result<&History, GitError> {
+        if !self.histories.contains_key(&tip) {
+            let history = self.walk(tip)?;
+            self.histories.insert(tip, history);
+        }
+        Ok(&self.histories[&tip])
+    }
+
+    fn walk(&self, tip: gix::ObjectId) -> Result<History, GitError> {
+        let mut history = History::default();
+        let mut next = vec![tip];
+        while let Some(id) = next.pop() {
+            if history.commits.contains(&id) {
+                continue;
+            }
+            if !self.repository.git.has_object(id) {
+                history.is_cut = true;
+                continue;
+            }
+            let (kind, object) = self.repository.read(id)?;
+            if kind != Kind::Commit {
+                continue;
+            }
+            history.commits.insert(id);
+            if history.commits.len() > COMMITS_MAX {
+                let reason = format!("a branch has more than {COMMITS_MAX} commits");
+                return Err(self.repository.unreadable(id.into(), reason));
+            }
+            for parent in CommitRefIter::from_bytes(&object.bytes, id.kind()).parent_ids() {
+                next.push(parent);
+            }
+        }
+        Ok(history)
+    }
+
+    /// What it means that something is not there.
+    fn absent(&self, fact: CloneFact, what: &str) -> CloneFact {
+        match self.lacks {
+            Some(kind) => CloneFact::CannotTell { lacks: format!("{what}, for the clone is {kind}") },
+            None => fact,
+        }
+    }
+}
+
+/// What kind of clone it is that does not have all objects; none where it has.
+fn lacks(repository: &Repository) -> Option<&'static str> {
+    let config = repository.git.config_snapshot();
+    if repository.git.is_shallow().unwrap_or(true) {
+        Some("shallow")
+    } else if config.string("extensions.partialClone").is_some() {
+        Some("partial")
+    } else {
+        None
+    }
+}
