@@ -26,6 +26,7 @@ pub mod failure;
 pub mod founding;
 pub mod gate;
 pub mod git_objects;
+pub mod git_verdict;
 pub mod incident;
 pub mod index;
 pub mod infra;
