@@ -20,6 +20,7 @@ use super::attachments::Register;
 use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
+use super::frames::GapCause;
 use super::kept::{EarlierIds, KeptState};
 use super::log_keys::KeyHistory;
 
@@ -165,9 +166,15 @@ impl Replay {
         self.findings.add(finding);
     }
 
-    /// Entries from here on could not be read.
-    pub(super) fn gap(&mut self) {
+    /// Entries could not be read.
+    pub(super) fn gap(&mut self, from: u64, until: Option<u64>, cause: GapCause) {
         self.end_run_of_wrong_roots();
+        if let (GapCause::Missing, Some(until)) = (cause, until) {
+            self.findings.add_missing(from, until);
+        }
+        if cause != GapCause::Newer {
+            self.findings.add(Finding::LogUnread { index: from, until });
+        }
         (self.tree, self.previous, self.recorded_at) = (None, None, None);
         self.rules.stopped = true;
     }
