@@ -21,6 +21,7 @@ use super::clones::RecordedCommit;
 use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
+use super::frames::GapCause;
 use super::kept::{EarlierIds, KeptState};
 use super::log_keys::KeyHistory;
 use super::proofs::{Claim, Claims};
@@ -195,9 +196,15 @@ impl Replay {
         self.findings.extend(findings);
     }
 
-    /// Entries from here on could not be read.
-    pub(super) fn gap(&mut self) {
+    /// Entries could not be read.
+    pub(super) fn gap(&mut self, from: u64, until: Option<u64>, cause: GapCause) {
         self.end_run_of_wrong_roots();
+        if let (GapCause::Missing, Some(until)) = (cause, until) {
+            self.findings.add_missing(from, until);
+        }
+        if cause != GapCause::Newer {
+            self.findings.add(Finding::LogUnread { index: from, until });
+        }
         (self.tree, self.previous, self.recorded_at) = (None, None, None);
         self.rules.stopped = true;
     }

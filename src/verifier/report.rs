@@ -359,7 +359,7 @@ fn render_findings(report: &Report, text: &mut String) {
     for finding in report.findings.iter().take(FINDINGS_SHOWN_MAX) {
         let _ = writeln!(text, "{} {}: {finding}", finding.class(), finding.code());
     }
-    let all: u64 = report.finding_counts.values().sum();
+    let all = count_of_all(report);
     let hidden = all - report.findings.len().min(FINDINGS_SHOWN_MAX) as u64;
     if hidden > 0 {
         let _ = writeln!(text, "… and {}", counted(hidden, "finding more", "findings more"));
@@ -467,9 +467,14 @@ pub fn shortfall_words(shortfall: &Shortfall) -> String {
     }
 }
 
+/// Of missing entries there may be as many as somebody wrote into a frame.
+fn count_of_all(report: &Report) -> u64 {
+    report.finding_counts.values().fold(0, |all: u64, count| all.saturating_add(*count))
+}
+
 /// How many findings, and the first codes in order.
 fn tally(report: &Report) -> String {
-    let all: u64 = report.finding_counts.values().sum();
+    let all = count_of_all(report);
     let mut codes: Vec<Cow<'_, str>> = report.finding_counts.keys().cloned().collect();
     let more = codes.len().saturating_sub(CODES_NAMED_MAX);
     codes.truncate(CODES_NAMED_MAX);

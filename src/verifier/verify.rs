@@ -27,6 +27,7 @@ use crate::store::head::{Head, HeadError, HeadState, read_head};
 
 use super::anchor::{
     Anchor, Published, ReadLog, Source, anchors, check_founding, check_head, check_latest_log_key,
+    published_beyond,
 };
 use super::attachments;
 use super::clones::{CloneError, CloneSource, Clones};
@@ -400,15 +401,9 @@ impl Verification<'_> {
         let Replayed { compromised, state, findings, .. } = &mut replayed;
         find_compromised(self.source, (start, until), compromised, state, &mut doubtful, findings)?;
         let attachments = self.check_attachments(size, &mut replayed)?;
-        let end = End {
-            size,
-            position: frames.position(),
-            has_gap,
-            goes_on,
-            attachments,
-            clones: clones.report(),
-            doubtful,
-        };
+        let (position, ends_unread) = (frames.position(), frames.ended_at_damage());
+        let clones = clones.report();
+        let end = End { size, position, has_gap, ends_unread, goes_on, attachments, clones, doubtful };
         Ok(self.judged(replayed, &expected, founding.as_ref(), &end))
     }
 
@@ -563,6 +558,7 @@ impl Verification<'_> {
         let log = ReadLog {
             size: end.size,
             has_gap: end.has_gap,
+            ends_unread: end.ends_unread,
             note_at_head: replayed.note_at_head.as_deref(),
             goes_on: end.goes_on,
             log_keys: &replayed.log_keys,
@@ -571,6 +567,9 @@ impl Verification<'_> {
         let origin = expected.origin.as_ref().map(Origin::as_str);
         for anchor in &mut replayed.anchors {
             anchor.settle(origin, &log, &mut replayed.findings);
+        }
+        if let Some(published) = published_beyond(&self.published, &replayed.anchors, &log) {
+            replayed.findings.add_missing(log.size, published);
         }
         if let Some(trust) = self.options.trust {
             check_latest_log_key(trust, &log, &mut replayed.findings);
@@ -598,6 +597,8 @@ pub(super) struct End {
     /// Where the next frame belongs.
     pub(super) position: Position,
     has_gap: bool,
+    /// Whether the last gap reaches to the end.
+    ends_unread: bool,
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
     attachments: Option<AttachmentCounts>,
@@ -630,11 +631,8 @@ fn take_steps(after: Vec<Step>, replay: &mut Replay) -> bool {
     for step in after {
         match step {
             Step::Found(finding) => replay.add(finding),
-            Step::Gap { from, until, is_damage } => {
-                replay.gap();
-                if is_damage {
-                    replay.add(Finding::LogUnread { index: from, until });
-                }
+            Step::Gap { from, until, cause } => {
+                replay.gap(from, until, cause);
                 has_gap = true;
             }
             Step::Frame(_) => unreachable!("frames stand before what comes behind them"),
