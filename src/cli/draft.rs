@@ -22,7 +22,7 @@ use crate::event::body::{Body, Event};
 use crate::hash::Hash;
 use crate::lifecycle::policy::settings::Change;
 use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::rules::{ApplyError, Submission, apply};
+use crate::lifecycle::rules::{ApplyError, GitEvidence, Submission, apply};
 use crate::lifecycle::state::{NoSource, RowKey, State};
 use crate::log::reader::{LogReader, ReadError};
 use crate::signing::envelope::Draft;
@@ -199,7 +199,8 @@ impl Place {
     /// What stands in the way of recording the event now, by the rules; none if nothing does.
     fn judge(&mut self, event: &Event, signers: &[PublicKey]) -> Option<Refusal> {
         let (index, recorded_at) = (self.index, self.now);
-        let submission = Submission { index, leaf_hash: Hash::ZERO, recorded_at, event, signers };
+        let submission =
+            Submission { index, leaf_hash: Hash::ZERO, recorded_at, event, signers, git: GitEvidence::Look };
         match apply(&mut self.state, &submission) {
             Ok(_) => None,
             Err(ApplyError::Refused(refusal)) => Some(refusal),

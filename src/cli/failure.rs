@@ -220,7 +220,6 @@ pub fn refusal_advice(code: &str) -> Option<&'static str> {
             "see what failed with `rollbook show`; a later pass by the same suite on the same data counts"
         }
         "evaluation_unbounded" => "evaluate it again with bounds: --metric NAME=VALUE:max=N",
-        "tag_unsigned" => "tag the commit with `git tag -s`, and name it with --tag",
         "owed_too_many" => "see `rollbook status`; approvers ratify with `rollbook ratify INDEX`",
         "incident_missing" => "open one with `rollbook incident open ID`, and say --incident ID",
         "incident_not_open" => "see `rollbook status`; open one with `rollbook incident open ID`",
@@ -244,7 +243,27 @@ pub fn refusal_advice(code: &str) -> Option<&'static str> {
         "rules_older" => "draft it again with a newer program",
         "roles_missing" => "name at least one --role",
         "grants_too_many" => "revoke the key, and grant another one what is needed now",
+        _ => return git_advice(code),
+    })
+}
+
+/// As [`refusal_advice`], of what is refused over Git.
+fn git_advice(code: &str) -> Option<&'static str> {
+    Some(match code {
         "infra_inconsistent" => "take the commit and its tag from one repository",
+        "tag_unsigned" => "tag the commit with `git tag -s`, and name it with --tag",
+        "commit_unsigned" => "sign the commit with `git commit -S`",
+        "git_signature_unchecked" => {
+            "sign with an SSH key: `git config gpg.format ssh`, and `git config user.signingkey FILE`"
+        }
+        "git_signature_bad" => "see `git verify-tag` and `git verify-commit`; tag or commit again",
+        "git_signer_not_allowed" => {
+            "grant the key, or name it in the policy's allowed_signers: `rollbook policy show` prints them"
+        }
+        "git_signer_not_in_force" => "sign with a key that is valid now, or set another policy",
+        "git_evidence_unsound" => "name the tag and commit anew; see that the clone is whole: `git fsck`",
+        "manifest_missing" => "name the files that hold the model's digest: --manifest PATH",
+        "manifest_proof_not_attached" => "draft the event again with --manifest PATH",
         _ => return None,
     })
 }
@@ -273,7 +292,7 @@ fn key_advice(error: &KeyFileError, variable: &str) -> Option<String> {
     }
 }
 
-fn git_advice(error: &GitError) -> Option<String> {
+fn repository_advice(error: &GitError) -> Option<String> {
     match error {
         GitError::NotARepository { .. } => Some("name the repository's directory".into()),
         GitError::UnknownRevision { repository, .. } => {
@@ -519,7 +538,7 @@ impl From<DraftError> for Failure {
 
 impl From<GitError> for Failure {
     fn from(error: GitError) -> Self {
-        Self { hint: git_advice(&error), ..Self::new(Exit::Usage, "git", &error) }
+        Self { hint: repository_advice(&error), ..Self::new(Exit::Usage, "git", &error) }
     }
 }
 

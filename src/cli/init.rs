@@ -21,7 +21,7 @@ use crate::hash::Hash;
 use crate::ledger::config::Config;
 use crate::ledger::create::{TRUST_FILE, found};
 use crate::lifecycle::policy::{ReleasePolicy, default_policy};
-use crate::lifecycle::rules::{ApplyError, Submission, apply};
+use crate::lifecycle::rules::{ApplyError, GitEvidence, Submission, apply};
 use crate::lifecycle::state::{NoSource, State};
 use crate::signing::envelope::Envelope;
 use crate::signing::key_file::SecretKey;
@@ -176,7 +176,8 @@ fn check_rules(event: &Event, mut signers: Vec<PublicKey>) -> Result<(), Failure
     signers.sort();
     signers.dedup();
     let (leaf_hash, recorded_at) = (Hash::ZERO, event.header.claimed_at);
-    let submission = Submission { index: 0, leaf_hash, recorded_at, event, signers: &signers };
+    let submission =
+        Submission { index: 0, leaf_hash, recorded_at, event, signers: &signers, git: GitEvidence::Look };
     match apply(&mut State::<NoSource>::default(), &submission) {
         Ok(_) => Ok(()),
         Err(ApplyError::Refused(refusal)) => Err(refusal.into()),

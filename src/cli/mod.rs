@@ -25,6 +25,7 @@ pub mod explain;
 pub mod failure;
 pub mod founding;
 pub mod gate;
+pub mod git_objects;
 pub mod incident;
 pub mod index;
 pub mod infra;

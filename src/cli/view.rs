@@ -9,7 +9,7 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::ledger::writer::Ledger;
 use crate::lifecycle::policy::ReleasePolicy;
-use crate::lifecycle::rules::{Submission, replay};
+use crate::lifecycle::rules::{GitEvidence, Submission, replay};
 use crate::lifecycle::state::{Charter, Evaluations, NoSource, Slot, State, VersionRow};
 use crate::log::reader::{LogReader, LoggedEntry};
 use crate::time::Timestamp;
@@ -88,6 +88,7 @@ fn replay_entry(state: &mut State<NoSource>, logged: &LoggedEntry) -> bool {
         recorded_at: entry.recorded_at,
         event: &logged.event,
         signers: &signers,
+        git: GitEvidence::Believed,
     };
     let Ok((changes, refusal)) = replay(state, &submission);
     state.commit(changes, entry.recorded_at);

@@ -7,6 +7,7 @@ use crate::codec::{self, CodecError};
 use crate::event::authority::{KeyGranted, KeyRevoked, LedgerCreated, LogKeyRotated, PolicySet};
 use crate::event::header::{FORMAT_VERSION, Header};
 use crate::event::incident::{EntryRatified, IncidentDetected, IncidentResolved};
+use crate::event::infra::InfraCommit;
 use crate::event::model::{DriftDetected, ModelEvaluated, ModelRegistered, ModelRetired};
 use crate::event::release::{ChangeCompleted, ModelPromoted, ModelRolledBack, ModelWithdrawn};
 use crate::event::remark::{AttachmentRedacted, NoteAdded};
@@ -90,6 +91,20 @@ bodies! {
     AttachmentRedacted(AttachmentRedacted) = "attachment.redacted",
     /// A remark.
     NoteAdded(NoteAdded) = "note.added",
+}
+
+impl Body {
+    /// The infra commit that it names: of a registration, that of the source code.
+    #[must_use]
+    pub fn infra(&self) -> Option<&InfraCommit> {
+        match self {
+            Self::ModelRegistered(body) => body.source.as_ref(),
+            Self::ModelPromoted(body) => Some(&body.infra),
+            Self::ModelRolledBack(body) => Some(&body.infra),
+            Self::ModelWithdrawn(body) => body.infra.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// Why bytes are not an event of this version.

@@ -57,7 +57,7 @@ impl fmt::Display for Allowed {
     }
 }
 
-/// Why a key is not allowed: of several lines that name it, what the last of them says.
+/// Why a key is not allowed: of several lines that name it, what the last one says that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAllowed {
     /// No line names it.
@@ -199,23 +199,29 @@ impl AllowedSigners {
 
     /// Says whether `key` may sign for Git at that time.
     ///
-    /// As Git has it: the principals are those of the first line that names the key; then every line that names the
-    /// key and fits one of these counts, and one that allows it is enough. So a key that is listed twice, for another
-    /// time each, stands under the same principals.
+    /// As Git has it: the first line that names the key and is valid at that time says whose key it is; then every line
+    /// of that name and key counts, and one that allows it is enough. So one key may be listed once for each time; and
+    /// listed for other namespaces first, it is to stand under the same principals again.
     ///
     /// # Errors
     /// [`NotAllowed`].
     pub fn judge(&self, key: &SshKey, at: Timestamp) -> Result<Allowed, NotAllowed> {
         let naming = || self.lines.iter().filter(|line| line.key == *key);
-        let first = naming().next().ok_or(NotAllowed::Unknown)?;
         let mut not_allowed = NotAllowed::Unknown;
-        for principal in first.each_principal() {
-            for line in naming().filter(|line| fits_list(principal, &line.principals)) {
-                match line.options.judge(line.number, at) {
-                    Ok(()) => return Ok(Allowed { line: line.number, principals: line.principals.clone() }),
-                    Err(reason) => not_allowed = reason,
+        for first in naming() {
+            if let Err(reason) = first.judge_time(at) {
+                not_allowed = reason;
+                continue;
+            }
+            for principal in first.each_principal() {
+                for line in naming().filter(|line| fits_list(principal, &line.principals)) {
+                    match line.judge_namespace().and_then(|()| line.judge_time(at)) {
+                        Ok(()) => return Ok(line.allowed()),
+                        Err(reason) => not_allowed = reason,
+                    }
                 }
             }
+            return Err(not_allowed);
         }
         Err(not_allowed)
     }
@@ -236,6 +242,31 @@ impl Line {
         let line = Self { number, principals: principals.to_owned(), key: parse_key(rest)?, options };
         let fits_itself = line.each_principal().any(|principal| fits_list(principal, principals));
         if fits_itself { Ok(line) } else { Err(LineFault::Nobody(shortened(principals))) }
+    }
+
+    fn allowed(&self) -> Allowed {
+        Allowed { line: self.number, principals: self.principals.clone() }
+    }
+
+    fn judge_namespace(&self) -> Result<(), NotAllowed> {
+        match &self.options.namespaces {
+            Some(namespaces) if !fits_list(NAMESPACE, namespaces) => {
+                Err(NotAllowed::Namespace { line: self.number, namespaces: namespaces.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whole seconds, both ends included.
+    fn judge_time(&self, at: Timestamp) -> Result<(), NotAllowed> {
+        let (line, second) = (self.number, |time: Timestamp| time.as_millis() / SECOND_MS);
+        if let Some(from) = self.options.valid_after.filter(|from| second(at) < second(*from)) {
+            return Err(NotAllowed::NotYetValid { line, from });
+        }
+        match self.options.valid_before.filter(|until| second(at) > second(*until)) {
+            Some(until) => Err(NotAllowed::Expired { line, until }),
+            None => Ok(()),
+        }
     }
 
     /// The principals that Git tries, each as the line spells it.
@@ -324,23 +355,6 @@ impl Options {
             _ => Ok(options),
         }
     }
-
-    /// Whether these options let a key sign for Git at that time.
-    fn judge(&self, line: u32, at: Timestamp) -> Result<(), NotAllowed> {
-        if let Some(namespaces) = &self.namespaces
-            && !fits_list(NAMESPACE, namespaces)
-        {
-            return Err(NotAllowed::Namespace { line, namespaces: namespaces.clone() });
-        }
-        let second = |time: Timestamp| time.as_millis() / SECOND_MS;
-        if let Some(from) = self.valid_after.filter(|from| second(at) < second(*from)) {
-            return Err(NotAllowed::NotYetValid { line, from });
-        }
-        match self.valid_before.filter(|until| second(at) > second(*until)) {
-            Some(until) => Err(NotAllowed::Expired { line, until }),
-            None => Ok(()),
-        }
-    }
 }
 
 fn set<T>(name: &'static str, option: &mut Option<T>, value: T) -> Result<(), LineFault> {
@@ -367,7 +381,8 @@ fn unquoted(text: &str) -> Option<(String, &str)> {
 /// A time as `ssh-keygen` writes it, in UTC. One beyond the last that an entry can have counts as that.
 fn time(option: &'static str, text: &str) -> Result<Timestamp, LineFault> {
     let unreadable = || LineFault::Time { option, text: shortened(text) };
-    let digits = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    let upper = text.to_ascii_uppercase();
+    let digits = upper.strip_suffix('Z').or_else(|| upper.strip_suffix("UTC")).unwrap_or(&upper);
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(digits.len(), 8 | 12 | 14) {
         return Err(unreadable());
     }

@@ -274,6 +274,8 @@ fn dearmor(armored: &[u8]) -> Result<Vec<u8>, SignatureFault> {
         return Err(SignatureFault::TooLong { bytes: armored.len() });
     }
     let text = armored.strip_prefix(BEGIN).ok_or(SignatureFault::UnknownSort)?;
+    // Newer versions of OpenSSH take CR LF here, too; the older ones LF alone.
+    let text = text.strip_prefix(b"\n").ok_or(malformed("its first line"))?;
     let end = text.windows(END.len()).position(|window| window == END);
     let text = &text[..end.ok_or(malformed("the armour has no end"))?];
     let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;

@@ -11,7 +11,7 @@ use crate::hash::Hash;
 use crate::ledger::config::{Config, ConfigError};
 use crate::ledger::opening::{LOCK_FILE, LOCK_TIMEOUT_DEFAULT};
 use crate::ledger::receipt::{AppendError, Receipt};
-use crate::lifecycle::rules::{ApplyError, Submission, apply};
+use crate::lifecycle::rules::{ApplyError, GitEvidence, Submission, apply};
 use crate::lifecycle::state::State;
 use crate::log::entry::Entry;
 use crate::log::reader::LOG_DIR;
@@ -190,7 +190,14 @@ pub fn found_on(
     let entry = Entry { index: 0, previous: Hash::ZERO, recorded_at, state_root: None, envelope };
     let bytes = entry.to_bytes();
     let leaf_hash = Entry::leaf_hash(&bytes);
-    let submission = Submission { index: 0, leaf_hash, recorded_at, event: &event, signers: &signers };
+    let submission = Submission {
+        index: 0,
+        leaf_hash,
+        recorded_at,
+        event: &event,
+        signers: &signers,
+        git: GitEvidence::Look,
+    };
     if let Err(ApplyError::Refused(refusal)) = apply(&mut State::default(), &submission) {
         return Err(AppendError::Refused(refusal).into());
     }

@@ -5,7 +5,7 @@
 
 use crate::event::authority::{LogKeyRotated, RotationCause};
 use crate::event::body::{Body, Event};
-use crate::lifecycle::rules::{Submission, replay};
+use crate::lifecycle::rules::{GitEvidence, Submission, replay};
 use crate::lifecycle::state::{NoSource, State};
 use crate::log::entry::Entry;
 use crate::note::checkpoint::{CheckpointNote, Origin};
@@ -114,7 +114,14 @@ fn replay_batch(state: &mut State<NoSource>, frame: &FrameView<'_>) -> Option<()
         let event = Event::from_bytes(entry.envelope.event()).ok()?;
         let (leaf_hash, recorded_at, signers) =
             (Entry::leaf_hash(bytes), entry.recorded_at, entry.envelope.signers());
-        let submission = Submission { index, leaf_hash, recorded_at, event: &event, signers: &signers };
+        let submission = Submission {
+            index,
+            leaf_hash,
+            recorded_at,
+            event: &event,
+            signers: &signers,
+            git: GitEvidence::Believed,
+        };
         let Ok((changes, _)) = replay(state, &submission);
         state.commit(changes, recorded_at);
     }

@@ -32,7 +32,7 @@ use crate::ledger::receipt::Warning;
 use crate::ledger::redaction::Redactions;
 use crate::ledger::writer::{ClockTrust, INDEX_LAG_LEFT, Ledger, Writer, frame_of};
 use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::rules::{self, Submission};
+use crate::lifecycle::rules::{self, GitEvidence, Submission};
 use crate::lifecycle::state::{Changes, Charter, Row, RowKey, RowSource as _, State};
 use crate::log::entry::Entry;
 use crate::log::quorum::Witnesses;
@@ -710,7 +710,14 @@ fn judge(state: &mut State<Derived>, entry: &Entry, leaf_hash: Hash) -> Result<C
     let index = entry.index;
     let event = Event::from_bytes(entry.envelope.event()).map_err(|error| unreadable(index, &error))?;
     let (recorded_at, signers) = (entry.recorded_at, entry.envelope.signers());
-    let submission = Submission { index, leaf_hash, recorded_at, event: &event, signers: &signers };
+    let submission = Submission {
+        index,
+        leaf_hash,
+        recorded_at,
+        event: &event,
+        signers: &signers,
+        git: GitEvidence::Believed,
+    };
     match rules::replay(state, &submission)? {
         (_, Some(refusal)) if refusal.needs_upgrade() => Err(newer(index, &refusal)),
         (changes, _) => Ok(changes),

@@ -15,6 +15,7 @@ use crate::event::body::{Body, Event};
 use crate::event::header::EventId;
 use crate::event::model::EvaluationKind;
 use crate::event::text::{EnvironmentName, Name};
+use crate::evidence::infra::{InfraEvidence, examine};
 use crate::hash::Hash;
 use crate::index::rows::IndexError;
 use crate::ledger::derived::{Derived, Reach};
@@ -25,7 +26,7 @@ use crate::ledger::receipt::{AppendError, Receipt, Warning};
 use crate::ledger::redaction::{Mark, Redactions};
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::refusal::Refusal;
-use crate::lifecycle::rules::{ApplyError, Submission, apply, missing};
+use crate::lifecycle::rules::{ApplyError, GitEvidence, Submission, apply, missing};
 use crate::lifecycle::state::{Changes, Charter, Evaluations, Holder, SeenEvent, Slot, State, VersionRow};
 use crate::log::entry::Entry;
 use crate::merkle::tree::Frontier;
@@ -118,6 +119,8 @@ struct Verified {
     envelope: Envelope,
     event: Event,
     signers: Vec<PublicKey>,
+    /// What the Git objects show that the event embeds: looked at before the envelope queues for the writer.
+    git: Option<Box<InfraEvidence>>,
 }
 
 /// A verified envelope in the queue.
@@ -183,7 +186,8 @@ impl Verified {
         let message = envelope.signing_bytes();
         envelope.signatures().iter().try_for_each(|author| keys.verify(author, &message))?;
         let signers = envelope.signers();
-        Ok(Self { envelope, event, signers })
+        let git = event.body.infra().map(|infra| Box::new(examine(infra)));
+        Ok(Self { envelope, event, signers, git })
     }
 }
 
@@ -440,7 +444,8 @@ fn entry_bytes(index: u64, previous: Hash, recorded_at: Timestamp, verified: &Ve
 
 impl Verified {
     fn at(&self, index: u64, recorded_at: Timestamp, leaf_hash: Hash) -> Submission<'_> {
-        Submission { index, leaf_hash, recorded_at, event: &self.event, signers: &self.signers }
+        let git = GitEvidence::Found(self.git.as_deref());
+        Submission { index, leaf_hash, recorded_at, event: &self.event, signers: &self.signers, git }
     }
 }
 

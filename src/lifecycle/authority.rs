@@ -114,6 +114,21 @@ fn judge_one<S: RowSource>(
     Ok(person())
 }
 
+/// The person whose key `key` is, where at `at` some grant of it, in whichever role, covers `place`.
+///
+/// # Errors
+/// The source's.
+pub fn holder_at<S: RowSource>(
+    state: &mut State<S>,
+    key: &PublicKey,
+    at: Timestamp,
+    place: Place<'_>,
+) -> Result<Option<Name>, S::Error> {
+    let Some(holder) = state.holder(key)? else { return Ok(None) };
+    let counts = holder.revoked.is_none() && holds(&holder, at, Role::ALL, Some(place));
+    Ok(counts.then(|| holder.person.clone()))
+}
+
 /// Whether one grant in force gives one of `roles`, and covers `place` where one is given.
 fn holds(holder: &Holder, at: Timestamp, roles: &[Role], place: Option<Place<'_>>) -> bool {
     holder.grants.iter().filter(|grant| grant.in_force(at)).any(|grant| {

@@ -6,6 +6,7 @@
 
 pub mod attachments;
 pub mod authority;
+pub mod git_signer;
 pub mod observation;
 pub mod policy;
 pub mod refusal;

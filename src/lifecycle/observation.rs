@@ -3,6 +3,7 @@
 //! The ledger records nothing of it. A verifier makes a finding of each, under the same code.
 
 use crate::event::text::Name;
+use crate::lifecycle::refusal::GitThing;
 use crate::time::{MINUTE_MS, Timestamp, span_text};
 
 /// How far the claimed and the recorded time of a recovery may lie apart before that is said.
@@ -21,6 +22,12 @@ pub enum Observation {
     /// The time to ratify a break-glass rollback has passed.
     #[error("nobody ratified {person}'s break-glass rollback by {due}")]
     NotRatified { entry: u64, person: Name, due: Timestamp },
+    /// Embedded Git objects that show something else than the event says, under rules that do not judge it.
+    #[error("what the event holds of Git does not fit together: {reason}")]
+    GitUnsound { entry: u64, reason: String },
+    /// A signature of a Git object of a sort that is not checked.
+    #[error("the {thing} is signed by {by}, which is not checked")]
+    GitSignatureUnchecked { entry: u64, thing: GitThing, by: String },
 }
 
 impl Observation {
@@ -30,7 +37,9 @@ impl Observation {
         match self {
             Self::RecoverySlow { entry, .. }
             | Self::RecoveryTimesDiffer { entry, .. }
-            | Self::NotRatified { entry, .. } => *entry,
+            | Self::NotRatified { entry, .. }
+            | Self::GitUnsound { entry, .. }
+            | Self::GitSignatureUnchecked { entry, .. } => *entry,
         }
     }
 }

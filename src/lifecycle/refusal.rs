@@ -5,10 +5,24 @@ use crate::event::header::EventId;
 use crate::event::model::{EvaluationKind, EvaluationOutcome};
 use crate::event::release::Serving;
 use crate::event::text::{EnvironmentName, Name};
+use crate::evidence::allowed_signers::NotAllowed;
+use crate::evidence::git_signature::SignatureFault;
+use crate::evidence::infra::ObjectFault;
 use crate::hash::Hash;
 use crate::lifecycle::policy::{EvaluationNeed, PolicyError};
 use crate::signing::public_key::PublicKey;
 use crate::time::{Timestamp, span_text};
+use crate::words::words;
+
+words! {
+    /// A Git object that can be signed.
+    GitThing, "a Git object" {
+        /// An annotated tag.
+        Tag = "tag",
+        /// A commit.
+        Commit = "commit",
+    }
+}
 
 /// What serves, for sentences.
 struct Shown<'a>(&'a Option<Serving>);
@@ -187,6 +201,22 @@ refusals! {
     EvaluationStale { need: EvaluationNeed, entry: u64, recorded_at: Timestamp } = "evaluation_stale",
     #[error("the policy wants a signed tag: the event names no annotated tag whose object it holds and that bears a signature")]
     TagUnsigned = "tag_unsigned",
+    #[error("the policy wants a signed commit: the event holds no commit object, or one without a signature")]
+    CommitUnsigned = "commit_unsigned",
+    #[error("the policy wants a signed {thing}, and it is signed by {by}, which is not checked here: sign it with an SSH key")]
+    GitSignatureUnchecked { thing: GitThing, by: String } = "git_signature_unchecked",
+    #[error("the signature of the {thing} is bad: {fault}")]
+    GitSignatureBad { thing: GitThing, fault: SignatureFault } = "git_signature_bad",
+    #[error("the {thing} is signed by the key {key}, whose signature does not count: {reason}")]
+    GitSignerNotAllowed { thing: GitThing, key: String, reason: NotAllowed } = "git_signer_not_allowed",
+    #[error("the {thing} is signed by the key {key}, whose signature does not count at this time: {reason}")]
+    GitSignerNotInForce { thing: GitThing, key: String, reason: NotAllowed } = "git_signer_not_in_force",
+    #[error("what the event holds of Git does not fit together: {fault}")]
+    GitEvidenceUnsound { fault: ObjectFault } = "git_evidence_unsound",
+    #[error("the policy wants proof that a manifest of the infra commit holds the model's digest, and the event names none")]
+    ManifestMissing = "manifest_missing",
+    #[error("the event names the proof {digest} of its manifests, and does not attach it")]
+    ManifestProofNotAttached { digest: Hash } = "manifest_proof_not_attached",
     #[error("nothing of model `{model}` serves in {environment}")]
     NothingServes { model: Name, environment: EnvironmentName } = "nothing_serves",
     #[error("{model} {version} never served in {environment} before")]

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::codec::CodecError;
 use crate::event::body::{Body, Event, EventError};
+use crate::evidence::infra::{InfraEvidence, examine};
 use crate::hash::Hash;
 use crate::log::entry::Entry;
 use crate::note::checkpoint::{Checkpoint, CheckpointNote, Origin};
@@ -57,6 +58,8 @@ pub(super) struct DecodedEntry {
     pub(super) place: Option<Place>,
     /// None where the event cannot be read, or a signature on it is not valid.
     pub(super) event: Option<Event>,
+    /// What the Git objects show that the event embeds.
+    pub(super) git: Option<Box<InfraEvidence>>,
     /// Why there is no event.
     pub(super) unread: Option<Unread>,
     /// The keys on the envelope, ascending.
@@ -213,6 +216,7 @@ fn decode_entry(
         leaf_hash: Entry::leaf_hash(bytes),
         place: None,
         event: None,
+        git: None,
         unread: None,
         signers: Vec::new(),
         findings: Vec::new(),
@@ -234,7 +238,10 @@ fn decode_entry(
         decoded.findings.push(Finding::EntryStateRoot { index });
     }
     match Event::from_bytes(envelope.event()) {
-        Ok(event) => decoded.event = Some(event),
+        Ok(event) => {
+            decoded.git = event.body.infra().map(|infra| Box::new(examine(infra)));
+            decoded.event = Some(event);
+        }
         Err(error) => {
             decoded.findings.push(unread_event(index, &error));
             decoded.unread = Some(Unread::Unknown);

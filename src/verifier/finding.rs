@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::event::infra::GitId;
 use crate::hash::Hash;
 use crate::lifecycle::observation::Observation;
-use crate::lifecycle::refusal::Refusal;
+use crate::lifecycle::refusal::{GitThing, Refusal};
 use crate::signing::public_key::PublicKey;
 use crate::time::{Timestamp, span_text};
 use crate::words::words;
@@ -223,6 +223,14 @@ findings! {
     #[error("entry {index}: it accepts `{code}` of entry {entry}, which has no such violation")]
     RatificationVoid { index: u64, entry: u64, code: String } = "ratification.accepts_nothing", Remark;
 
+    // Git.
+    /// Embedded Git objects that show something else than the entry says, under rules that do not judge it.
+    #[error("entry {index}: what it holds of Git does not fit together, under rules that do not judge it: {reason}")]
+    GitUnsound { index: u64, reason: String } = "git.unsound", Remark;
+    /// A signature of a Git object that is not checked.
+    #[error("entry {index}: the {thing} of its infra commit is signed by {by}, which is not checked")]
+    GitSignatureUnchecked { index: u64, thing: GitThing, by: String } = "git.signature_unchecked", Remark;
+
     // Checkpoints. `index` is that of the batch's last entry.
     /// The note of a batch is not what a canonical encoder writes.
     #[error("checkpoint after entry {index}: {reason}")]
@@ -343,6 +351,10 @@ impl From<Observation> for Finding {
     fn from(observation: Observation) -> Self {
         let index = observation.entry();
         match observation {
+            Observation::GitUnsound { reason, .. } => Self::GitUnsound { index, reason },
+            Observation::GitSignatureUnchecked { thing, by, .. } => {
+                Self::GitSignatureUnchecked { index, thing, by }
+            }
             Observation::NotRatified { person, due, .. } => {
                 Self::BreakGlassNotRatified { index, person: person.to_string(), due }
             }

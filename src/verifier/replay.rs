@@ -10,7 +10,7 @@ use crate::event::authority::LogKeyRotated;
 use crate::event::body::{Body, Event};
 use crate::event::incident::Ratification;
 use crate::hash::Hash;
-use crate::lifecycle::rules::{Submission, replay};
+use crate::lifecycle::rules::{GitEvidence, Submission, replay};
 use crate::lifecycle::state::{Row, RowKey, State};
 use crate::merkle::tree::Frontier;
 use crate::time::Timestamp;
@@ -251,7 +251,7 @@ impl Replay {
     }
 
     fn take_entry(&mut self, index: u64, entry: DecodedEntry) {
-        let DecodedEntry { leaf_hash, place, event, unread, signers, findings } = entry;
+        let DecodedEntry { leaf_hash, place, event, git, unread, signers, findings } = entry;
         self.counts.entries += 1;
         self.counts.signatures += signers.len() as u64;
         self.findings.extend(findings);
@@ -269,7 +269,8 @@ impl Replay {
         match (event, place) {
             (Some(event), Some(place)) if in_place => {
                 let (recorded_at, event, signers) = (place.recorded_at, &event, signers.as_slice());
-                let submission = Submission { index, leaf_hash, recorded_at, event, signers };
+                let git = GitEvidence::Found(git.as_deref());
+                let submission = Submission { index, leaf_hash, recorded_at, event, signers, git };
                 let was_accepted = self.rules.judge(&submission, &mut self.findings);
                 if was_accepted == Some(true) {
                     self.take_lawful(index, event);

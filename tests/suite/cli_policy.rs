@@ -58,7 +58,7 @@ fn a_policy_that_would_be_refused_is_exit_1_and_one_that_cannot_be_read_is_exit_
     let desk = desk();
     desk.write("locked.toml", TWO_EYES.replace("threshold = 1", "threshold = 3"));
     desk.write("typo.toml", TWO_EYES.replace("approvals", "approvalls"));
-    desk.write("newer.toml", "schema = 3\n");
+    desk.write("newer.toml", "schema = 4\n");
     desk.write("long.toml", format!("# {}\n{TWO_EYES}", "x".repeat(16 * 1024)));
     let lock_out = &["refused: the policy asks for 3 administrators, and there are 2", "hint:"];
     desk.refused("policy check locked.toml", 1, lock_out);
@@ -73,7 +73,7 @@ fn a_policy_that_would_be_refused_is_exit_1_and_one_that_cannot_be_read_is_exit_
     for command in ["policy diff", "policy show", "--key alice.key policy set"] {
         desk.refused(&format!("{command} typo.toml"), 2, &[&format!("error: {typo}"), "hint:"]);
     }
-    desk.refused("policy check newer.toml", 1, &["schema 3", "hint: upgrade rollbook"]);
+    desk.refused("policy check newer.toml", 1, &["schema 4", "hint: upgrade rollbook"]);
     for command in ["policy check", "policy diff", "--key alice.key policy set"] {
         desk.refused(&format!("{command} none.toml"), 2, &["cannot read none.toml"]);
         desk.refused(&format!("{command} long.toml"), 2, &["long.toml: a policy text is", "at most 16384"]);

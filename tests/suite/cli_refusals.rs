@@ -186,7 +186,7 @@ fn a_command_line_that_is_wrong_is_exit_2() {
     std::fs::create_dir(desk.path("linked")).unwrap();
     std::os::unix::fs::symlink("../model/weights.bin", desk.path("linked/weights.bin")).unwrap();
     desk.write("unknown.toml", "schema = 1\nadministrators.threshold = 1\ncolour = 'red'\n");
-    desk.write("newer.toml", "schema = 3\n");
+    desk.write("newer.toml", "schema = 4\n");
     desk.write("torn.json", "{\"payload");
     check(
         &desk,
@@ -264,7 +264,7 @@ fn a_command_line_that_is_wrong_is_exit_2() {
             ),
             ("show build-99", 2, &["no entry holds an event with the id build-99", "hint:"]),
             ("--key alice.key policy set unknown.toml", 2, &["unknown.toml", "colour", "hint:"]),
-            ("--key alice.key policy set newer.toml", 2, &["newer.toml", "schema 3", "upgrade"]),
+            ("--key alice.key policy set newer.toml", 2, &["newer.toml", "schema 4", "upgrade"]),
             ("--key alice.key policy set none.toml", 2, &["cannot read none.toml"]),
             ("draft show none.json", 2, &["cannot read none.json"]),
             (

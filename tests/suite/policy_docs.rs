@@ -50,7 +50,7 @@ fn every_block_of_the_policy_docs_is_read() {
     let doc = read("policy.md");
     assert!(blocks(&doc).len() > 6);
     for block in blocks(&doc) {
-        let head = "schema = 2\nadministrators.threshold = 1\n";
+        let head = "schema = 3\nadministrators.threshold = 1\n";
         let above = "[[environment]]\nname = 'staging'\n[[environment]]\nname = 'production'\n";
         let text = match block {
             whole if whole.contains("schema = ") => whole.to_owned(),
@@ -105,6 +105,10 @@ fn the_policy_docs_name_every_key() {
         "dataset",
         "max_age",
         "signed_tag",
+        "signed_commit",
+        "manifest",
+        "allowed_signers",
+        "repository",
         "target",
         "incident",
         "drain",

@@ -139,7 +139,7 @@ proptest! {
                 prop_assert_eq!(approvals.people, 1 + first(&speakers, |said| said.approvals).unwrap_or(0));
                 prop_assert_eq!(approvals.roles, [if by_deployer { Role::Deployer } else { Role::Approver }]);
                 let promotion = policy.promotion(&environment, &model);
-                prop_assert_eq!(promotion.signed_tag, first(&speakers, |said| said.signed_tag).unwrap_or(false));
+                prop_assert_eq!(promotion.git.signed_tag, first(&speakers, |said| said.signed_tag).unwrap_or(false));
                 let rollback = policy.rollback(&environment, &model);
                 let minutes = first(&speakers, |said| said.target_minutes).unwrap_or(5);
                 prop_assert_eq!(rollback.target_ms, i64::from(minutes) * 60_000);

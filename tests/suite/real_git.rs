@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ed25519_dalek::{Signer, SigningKey};
-use rollbook::cli::demo::repository::{DemoRepository, Person, TagSigner};
+use rollbook::cli::demo::repository::{DemoRepository, Person};
+use rollbook::cli::git_objects::ObjectSigner;
 use rollbook::linkage::git::credentials::{remote_name, strip_credentials};
 use rollbook::linkage::git::resolve::{Revision, resolve};
 use rollbook::linkage::git::{GitError, ObjectFormat};
@@ -140,7 +141,7 @@ fn demo_repository_is_clean_sound_and_its_tags_verify() {
         let commit = repository.commit(&files, ADA, message, time).unwrap();
         for (key, kind) in [(&allowed, "release"), (&stranger, "foreign")] {
             let sign = |bytes: &[u8]| sign_with(key, bytes);
-            let signer = TagSigner { public_key: key_of(key), sign: &sign };
+            let signer = ObjectSigner { public_key: key_of(key), sign: &sign };
             repository.tag(&format!("{kind}-{number}"), commit, "Release", ADA, time, signer).unwrap();
         }
     }

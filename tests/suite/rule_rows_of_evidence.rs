@@ -1,13 +1,14 @@
 //! The rules of version 2, a row for each outcome: policy, evaluations, drift, incidents, break-glass, ratification,
 //! redaction. `rule_table` judges them.
 
-use rollbook::event::authority::Role;
+use rollbook::event::authority::{Policy, Role};
 use rollbook::event::body::Kind;
 use rollbook::event::infra::{GitId, GitObject, GitTag, ObjectBytes};
 use rollbook::event::list::Ascending;
 use rollbook::event::model::{EvaluationKind, EvaluationOutcome};
 use rollbook::event::release::{ChangeOutcome, ModelRolledBack, SessionState};
 use rollbook::hash::Hash;
+use rollbook::lifecycle::rules::RULES_VERSION;
 use rollbook::lifecycle::state::{EVALUATIONS_MAX, INCIDENT_PLACES_MAX, OWED_MAX};
 use rollbook::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 
@@ -22,8 +23,18 @@ pub(crate) fn eva() -> Person {
 /// Founded by Ada under a policy of schema 2 (entry 0), everyone granted their role (1 to 5), v1 and v2 registered
 /// (6 and 7).
 pub(crate) fn governed(forge: &mut Forge, rest: &str) {
+    governed_under(forge, policy_2(rest));
+}
+
+/// As [`governed`], under this policy.
+pub(crate) fn governed_under(forge: &mut Forge, policy: Policy) {
+    founded(forge, policy, RULES_VERSION);
+}
+
+/// As [`governed_under`], by these rules.
+fn founded(forge: &mut Forge, policy: Policy, rules_version: u32) {
     let mut body = created(&[&ada()], forge.log_public());
-    body.policy = policy_2(rest);
+    (body.policy, body.rules_version) = (policy, rules_version);
     forge.add(&[&ada()], body);
     for (person, role) in [
         (rea(), Role::Registrar),
@@ -387,16 +398,19 @@ pub(crate) const ROWS: &[Row] = &[
         forge.now = forge.now.plus_ms(30 * DAY_MS);
         forge.add(&[&dan()], promote("v1", "production", None));
     }),
-    accepted(Kind::ModelPromoted, "the tag is in the event, and signed", |forge| {
-        governed(forge, SIGNED_TAG);
-        forge.add(&[&dan()], tagged(SSH_SIGNATURE));
-    }),
+    besides(
+        &["git.unsound"],
+        accepted(Kind::ModelPromoted, "the tag is in the event, and signed", |forge| {
+            founded(forge, policy_2(SIGNED_TAG), 2);
+            forge.add(&[&dan()], tagged(SSH_SIGNATURE));
+        }),
+    ),
     refused(Kind::ModelPromoted, "tag_unsigned", "a tag without a signature is none", |forge| {
-        governed(forge, SIGNED_TAG);
+        founded(forge, policy_2(SIGNED_TAG), 2);
         forge.add(&[&dan()], tagged(""));
     }),
     refused(Kind::ModelPromoted, "tag_unsigned", "the tag that is named is the one that is shown", |forge| {
-        governed(forge, SIGNED_TAG);
+        founded(forge, policy_2(SIGNED_TAG), 2);
         let mut body = tagged(SSH_SIGNATURE);
         body.infra.tag_object.as_mut().unwrap().sha256 = Hash::of(b"another tag");
         forge.add(&[&dan()], body);

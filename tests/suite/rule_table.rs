@@ -15,7 +15,7 @@ use rollbook::event::remark::{AttestedVerdict, NoteSubject};
 use rollbook::hash::Hash;
 use rollbook::lifecycle::policy::default_policy;
 use rollbook::lifecycle::refusal::Refusal;
-use rollbook::lifecycle::rules::{ApplyError, Submission, apply};
+use rollbook::lifecycle::rules::{ApplyError, GitEvidence, RULES_VERSION, Submission, apply};
 use rollbook::lifecycle::state::{GRANTS_MAX, NoSource, State};
 use rollbook::signing::public_key::PublicKey;
 use rollbook::time::{DAY_MS, MINUTE_MS};
@@ -139,7 +139,7 @@ const ROWS: &[Row] = &[
     }),
     refused(Kind::LedgerCreated, "rules_unknown", "later rules need a later program", |forge| {
         let mut body = created(&[&ada()], forge.log_public());
-        body.rules_version = 3;
+        body.rules_version = RULES_VERSION + 1;
         forge.add(&[&ada()], body);
     }),
     refused(
@@ -149,7 +149,7 @@ const ROWS: &[Row] = &[
         |forge| {
             staff(forge);
             let mut body = policy_set(default_policy(1), 0);
-            body.rules_version = 3;
+            body.rules_version = RULES_VERSION + 1;
             forge.add(&[&ada()], body);
         },
     ),
@@ -778,7 +778,7 @@ const ROWS: &[Row] = &[
 
 /// Every row, in the order of docs/lifecycle.md.
 pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(crate::rule_rows_of_evidence::ROWS)
+    ROWS.iter().chain(crate::rule_rows_of_evidence::ROWS).chain(crate::rule_rows_of_git::ROWS)
 }
 
 /// What `apply` says to each event in turn.
@@ -786,6 +786,7 @@ fn apply_all(forge: &Forge) -> Vec<Result<(), Refusal>> {
     let mut state = State::<NoSource>::default();
     let judge = |(index, entered): (u64, &crate::support::forge::Entered)| {
         let submission = Submission {
+            git: GitEvidence::Look,
             index,
             leaf_hash: entered.leaf_hash,
             recorded_at: entered.recorded_at,

@@ -777,6 +777,7 @@ fn attacks_cover_every_finding() {
     found.extend(crate::packs::codes_found());
     found.extend(crate::witnesses::FINDS);
     found.extend(crate::tampering::codes_found());
+    found.extend(crate::rule_table::rows().flat_map(|row| row.besides));
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

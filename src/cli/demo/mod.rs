@@ -10,9 +10,10 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::demo::repository::{DemoRepository, Person, TagSigner};
+use crate::cli::demo::repository::{DemoRepository, Person};
 use crate::cli::demo::weights::{Classifier, Recipe, evaluation_data_csv, training_data_csv};
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::git_objects::ObjectSigner;
 use crate::cli::register::digest_path;
 use crate::cli::run_line;
 use crate::hash::Hash;
@@ -220,7 +221,7 @@ impl Story<'_> {
         let key = read_private_key(&self.path("keys/deployer.pem"), &mut || Ok(None))?;
         repository.allow_signer(dan, key.public_key()).map_err(Failure::world)?;
         let sign = |bytes: &[u8]| *key.sign(bytes).as_bytes();
-        let signer = TagSigner { public_key: key.public_key(), sign: &sign };
+        let signer = ObjectSigner { public_key: key.public_key(), sign: &sign };
         let start = self.context.now().plus_ms(-30 * MINUTE_MS);
         let steps = [
             ("staging", "1.0.0", "staging-1.0.0"),

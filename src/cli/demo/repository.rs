@@ -4,7 +4,7 @@
 //! `git verify-tag` accepts the tags whose signers are in the `allowed_signers` file, which the
 //! repository's own configuration names. Signing itself is handed in.
 //!
-//! Formats: gitformat-signature(5); OpenSSH's PROTOCOL.sshsig, namespace `git`, SHA-512.
+//! Formats: gitformat-signature(5).
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,8 +17,8 @@ use gix::objs::Kind;
 use gix::objs::Write as _;
 use gix::objs::tree::EntryKind;
 use gix::refs::transaction::{PreviousValue, RefEdit};
-use sha2::{Digest as _, Sha512};
 
+use crate::cli::git_objects::{ObjectSigner, ssh_public_key, ssh_signature};
 use crate::linkage::git::ObjectId;
 use crate::signing::public_key::PublicKey;
 use crate::time::{SECOND_MS, Timestamp};
@@ -28,9 +28,6 @@ const BRANCH: &str = "refs/heads/main";
 /// Inside the repository's `.git`, so that the work tree stays clean.
 const ALLOWED_SIGNERS: &str = "allowed_signers";
 
-/// OpenSSH wraps the armour here; readers take any width.
-const ARMOUR_COLUMNS: usize = 70;
-
 /// A name and an address, as Git writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Person<'a> {
@@ -38,15 +35,6 @@ pub struct Person<'a> {
     pub name: &'a str,
     /// Such as `ada@example.com`; also the principal in `allowed_signers`.
     pub email: &'a str,
-}
-
-/// An Ed25519 key, by what can be done with it.
-#[derive(Clone, Copy)]
-pub struct TagSigner<'a> {
-    /// The key that the signature names.
-    pub public_key: PublicKey,
-    /// Signs the given bytes as they are (RFC 8032, no pre-hash).
-    pub sign: &'a dyn Fn(&[u8]) -> [u8; 64],
 }
 
 /// Why the demonstration's repository could not be built.
@@ -174,7 +162,7 @@ impl DemoRepository {
         message: &str,
         tagger: Person<'_>,
         time: Timestamp,
-        signer: TagSigner<'_>,
+        signer: ObjectSigner<'_>,
     ) -> Result<ObjectId, DemoRepositoryError> {
         let signature = signature_line(tagger, time)?;
         require_fit(name, "\n\0")?;
@@ -183,7 +171,7 @@ impl DemoRepository {
             "object {commit}\ntype commit\ntag {name}\ntagger {signature}\n\n{}\n",
             message.trim_end()
         );
-        let text = format!("{content}{}", ssh_signature(content.as_bytes(), signer));
+        let text = format!("{content}{}", ssh_signature(content.as_bytes(), "git", signer));
         let tag = self.write_object(Kind::Tag, &text)?;
         self.point(&format!("refs/tags/{name}"), tag, PreviousValue::MustNotExist, "", &signature)?;
         Ok(tag.into())
@@ -298,53 +286,6 @@ fn require_fit(text: &str, forbidden: &str) -> Result<(), DemoRepositoryError> {
     Ok(())
 }
 
-/// The armoured SSHSIG of `message` in the namespace `git`.
-fn ssh_signature(message: &[u8], signer: TagSigner<'_>) -> String {
-    let namespace = ssh_string(b"git");
-    let reserved = ssh_string(b"");
-    let algorithm = ssh_string(b"sha512");
-    // What is signed: the magic, then namespace, reserved, hash algorithm and H(message).
-    let to_sign =
-        [b"SSHSIG".as_slice(), &namespace, &reserved, &algorithm, &ssh_string(&Sha512::digest(message))]
-            .concat();
-    let signature = [ssh_string(b"ssh-ed25519"), ssh_string(&(signer.sign)(&to_sign))].concat();
-    // What is written: the magic, version 1, public key, namespace, reserved, algorithm, signature.
-    let blob = [
-        b"SSHSIG".as_slice(),
-        &1u32.to_be_bytes(),
-        &ssh_string(&ssh_public_key(signer.public_key)),
-        &namespace,
-        &reserved,
-        &algorithm,
-        &ssh_string(&signature),
-    ]
-    .concat();
-    armoured(&blob)
-}
-
-fn ssh_public_key(key: PublicKey) -> Vec<u8> {
-    [ssh_string(b"ssh-ed25519"), ssh_string(key.as_bytes())].concat()
-}
-
-/// RFC 4251 `string`: the length as a big-endian u32, then the bytes.
-fn ssh_string(bytes: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(bytes.len()).expect("keys, hashes and names are short");
-    [length.to_be_bytes().as_slice(), bytes].concat()
-}
-
-fn armoured(blob: &[u8]) -> String {
-    let mut text = String::from("-----BEGIN SSH SIGNATURE-----\n");
-    let encoded = STANDARD.encode(blob);
-    let mut rest = encoded.as_str();
-    while !rest.is_empty() {
-        let (line, tail) = rest.split_at(rest.len().min(ARMOUR_COLUMNS));
-        text += line;
-        text.push('\n');
-        rest = tail;
-    }
-    text + "-----END SSH SIGNATURE-----\n"
-}
-
 #[cfg(test)]
 mod tests {
     use ed25519_dalek::{Signer, SigningKey};
@@ -368,7 +309,7 @@ mod tests {
         let commit =
             repository.commit(&[(MANIFEST, "digest: sha256:00\n")], ADA, "Pin the model", time()).unwrap();
         let sign = |bytes: &[u8]| key.sign(bytes).to_bytes();
-        let signer = TagSigner { public_key, sign: &sign };
+        let signer = ObjectSigner { public_key, sign: &sign };
         let tag = repository.tag("v1", commit, "Release 1", ADA, time(), signer).unwrap();
         (repository, commit, tag)
     }
@@ -386,7 +327,7 @@ mod tests {
         let text = std::str::from_utf8(&tag_object.bytes).unwrap();
         let start = text.find("-----BEGIN SSH SIGNATURE-----").unwrap();
         let signature: SshSig = text[start..].parse().unwrap();
-        assert!(text.lines().all(|line| line.len() <= ARMOUR_COLUMNS));
+        assert!(text.lines().all(|line| line.len() <= 70), "as wide as OpenSSH's");
         let public_key =
             ssh_key::PublicKey::from(ssh_key::public::Ed25519PublicKey(key.verifying_key().to_bytes()));
         public_key.verify("git", &text.as_bytes()[..start], &signature).unwrap();
@@ -426,7 +367,7 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         let (repository, commit, _) = signed_sample(directory.path(), &key);
         let sign = |bytes: &[u8]| key.sign(bytes).to_bytes();
-        let signer = TagSigner { public_key: PublicKey::from_bytes([0; 32]), sign: &sign };
+        let signer = ObjectSigner { public_key: PublicKey::from_bytes([0; 32]), sign: &sign };
         for name in ["v1", "", "a b", "a\nb", "../x"] {
             assert!(repository.tag(name, commit, "x", ADA, time(), signer).is_err(), "{name:?}");
         }

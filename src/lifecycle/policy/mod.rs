@@ -1,7 +1,7 @@
 //! The release policy: which environments exist, and what each act in them needs, i.e. people,
 //! order, evidence (docs/policy.md).
 //!
-//! A policy is TOML under one of two schemas; both are read into one [`ReleasePolicy`]. Its keys lie in layers: what a model's block says goes before what its
+//! A policy is TOML under one of three schemas; all are read into one [`ReleasePolicy`]. Its keys lie in layers: what a model's block says goes before what its
 //! environment says, that before the top level, that before the default.
 
 use std::collections::BTreeMap;
@@ -13,18 +13,20 @@ use crate::event::authority::{Policy, Role};
 use crate::event::glob::Glob;
 use crate::event::model::EvaluationKind;
 use crate::event::text::{EnvironmentName, Name, PolicyText};
+use crate::lifecycle::policy::git::{BranchName, GitRules};
 use crate::lifecycle::policy::section::Fault;
 use crate::time::MINUTE_MS;
 use crate::words::words;
 
 pub mod fitness;
+pub mod git;
 mod schema_1;
 mod schema_2;
 pub mod section;
 pub mod settings;
 
 /// The schema of policy texts that this program writes. It reads those before it, too.
-pub const POLICY_SCHEMA: u32 = 2;
+pub const POLICY_SCHEMA: u32 = 3;
 /// The most people that an act can need: an envelope bears 16 signatures.
 const PEOPLE_MAX: u32 = 16;
 /// How fast a rollback is, unless the policy says otherwise.
@@ -63,7 +65,7 @@ pub enum PolicyError {
         /// The number found.
         count: u32,
     },
-    /// Schema 2: something is wrong at a place in the text.
+    /// Schemas 2 and 3: something is wrong at a place in the text.
     #[error("line {line}, {place}: {fault}")]
     At {
         /// The line, counted from 1.
@@ -125,6 +127,7 @@ pub struct ReleasePolicy {
     general: Layer,
     /// In the policy's order: the first whose name matches counts.
     environments: Vec<Environment>,
+    git: GitRules,
 }
 
 /// Environments as the policy describes them: one, or all that a glob matches.
@@ -150,12 +153,21 @@ struct Layer {
     after: Option<Vec<EnvironmentName>>,
     served_for_ms: Option<i64>,
     evaluations: Option<Vec<EvaluationNeed>>,
-    signed_tag: Option<bool>,
+    promote_git: GitKeys,
+    rollback_git: GitKeys,
     target_ms: Option<i64>,
     incident: Option<bool>,
     drain: Option<bool>,
     shadow: Option<bool>,
     break_glass: Option<BreakGlassKey>,
+}
+
+/// What stands under an act about the infra commit that brings it about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct GitKeys {
+    signed_tag: Option<bool>,
+    signed_commit: Option<bool>,
+    manifest: Option<bool>,
 }
 
 /// What stands under each act.
@@ -192,8 +204,19 @@ pub struct PromotionRules<'a> {
     pub served_for_ms: i64,
     /// Evaluations that must stand passed for the digest.
     pub evaluations: &'a [EvaluationNeed],
-    /// Whether the infra commit must bear a signed tag.
+    /// What the infra commit must bear.
+    pub git: GitNeeds,
+}
+
+/// What the infra commit of a change must bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GitNeeds {
+    /// A signed tag: since schema 3 by somebody whose signature counts, before that by anybody.
     pub signed_tag: bool,
+    /// A signature of its own, by somebody whose signature counts.
+    pub signed_commit: bool,
+    /// The proof that a manifest in it holds the model's digest.
+    pub manifest: bool,
 }
 
 /// What a rollback needs beside its signers.
@@ -207,6 +230,8 @@ pub struct RollbackRules<'a> {
     pub drain: bool,
     /// Whether it must cite a passed shadow evaluation of the target.
     pub shadow: bool,
+    /// What the infra commit must bear.
+    pub git: GitNeeds,
     /// Who may act without approvals and evidence, and until when that is ratified; none: nobody.
     pub break_glass: Option<&'a BreakGlass>,
 }
@@ -267,7 +292,7 @@ impl ReleasePolicy {
         match schema {
             0 => Err(PolicyError::Unreadable("schema 0 never existed".into())),
             1 => schema_1::parse(text),
-            2 => schema_2::parse(text),
+            2 | 3 => schema_2::parse(text, schema),
             _ => Err(PolicyError::NewerSchema { schema }),
         }
     }
@@ -282,6 +307,30 @@ impl ReleasePolicy {
     #[must_use]
     pub const fn threshold(&self) -> u32 {
         self.threshold
+    }
+
+    /// Whether it is asked whose signature a tag bears, and not only whether it bears one.
+    #[must_use]
+    pub const fn judges_git_signers(&self) -> bool {
+        self.schema >= schema_2::SCHEMA_OF_GIT
+    }
+
+    /// What it says of Git.
+    #[must_use]
+    pub const fn git(&self) -> &GitRules {
+        &self.git
+    }
+
+    /// The branches on one of which a commit of `repository` must lie; empty where nothing is said.
+    #[must_use]
+    pub fn protected_branches(&self, repository: &Name) -> &[BranchName] {
+        self.git.repository(repository).map_or(&[], |rules| &rules.protected)
+    }
+
+    /// The files of `repository` that are searched for a model's digest; empty where nothing is said.
+    #[must_use]
+    pub fn manifests(&self, repository: &Name) -> &[Glob] {
+        self.git.repository(repository).map_or(&[], |rules| &rules.manifests)
     }
 
     /// The environments, in the policy's order.
@@ -319,20 +368,6 @@ impl ReleasePolicy {
     #[must_use]
     pub fn rollback(&self, environment: &EnvironmentName, model: &Name) -> RollbackRules<'_> {
         rollback_of(&self.layers(Some(environment), Some(model)))
-    }
-
-    /// The branches of `repository` from one of which a commit must be reachable; none where any commit will do.
-    #[must_use]
-    #[expect(clippy::unused_self, reason = "no schema up to 2 names branches")]
-    pub const fn protected_branches(&self, _repository: &Name) -> &[Name] {
-        &[]
-    }
-
-    /// Which files of a commit of `repository` are searched for a model's digest, unless others are named.
-    #[must_use]
-    #[expect(clippy::unused_self, reason = "no schema up to 2 names files")]
-    pub const fn manifests(&self, _repository: &Name) -> &[Glob] {
-        &[]
     }
 
     /// The layers that hold for an act there, the one that goes before the others first.
@@ -405,7 +440,16 @@ fn promotion_of<'a>(layers: &[&'a Layer]) -> PromotionRules<'a> {
         after: first(layers, |layer| layer.after.as_deref()).unwrap_or_default(),
         served_for_ms: first(layers, |layer| layer.served_for_ms).unwrap_or(0),
         evaluations: first(layers, |layer| layer.evaluations.as_deref()).unwrap_or_default(),
-        signed_tag: first(layers, |layer| layer.signed_tag).unwrap_or(false),
+        git: git_of(layers, |layer| &layer.promote_git),
+    }
+}
+
+fn git_of(layers: &[&Layer], of: fn(&Layer) -> &GitKeys) -> GitNeeds {
+    let says = |key: fn(&GitKeys) -> Option<bool>| first(layers, |layer| key(of(layer))).unwrap_or(false);
+    GitNeeds {
+        signed_tag: says(|keys| keys.signed_tag),
+        signed_commit: says(|keys| keys.signed_commit),
+        manifest: says(|keys| keys.manifest),
     }
 }
 
@@ -415,6 +459,7 @@ fn rollback_of<'a>(layers: &[&'a Layer]) -> RollbackRules<'a> {
         incident: first(layers, |layer| layer.incident).unwrap_or(false),
         drain: first(layers, |layer| layer.drain).unwrap_or(false),
         shadow: first(layers, |layer| layer.shadow).unwrap_or(false),
+        git: git_of(layers, |layer| &layer.rollback_git),
         break_glass: match first(layers, |layer| layer.break_glass.as_ref()) {
             Some(BreakGlassKey::Allowed(break_glass)) => Some(break_glass),
             Some(BreakGlassKey::Nobody) | None => None,
@@ -434,7 +479,7 @@ pub fn default_policy(threshold: u32) -> Policy {
     let text = format!(
         r#"# Release policy of this ledger. It is in force from the entry that records it.
 # Try another with `rollbook policy check FILE`, set it with `rollbook policy set FILE`.
-schema = 2
+schema = 3
 
 # How many administrators must sign what only they may do: grant and revoke keys, set policy.
 [administrators]
@@ -490,7 +535,7 @@ mod tests {
     #[test]
     fn default_policy_reads_back() {
         let policy = ReleasePolicy::read(&default_policy(2)).expect("valid");
-        assert_eq!((policy.schema(), policy.threshold()), (2, 2));
+        assert_eq!((policy.schema(), policy.threshold()), (3, 2));
         let (production, scorer) = (environment("production"), model("scorer"));
         assert_eq!(policy.promotion(&production, &scorer).after, [environment("staging")]);
         assert_eq!(policy.rollback(&production, &scorer).target_ms, 5 * MINUTE_MS);
@@ -504,9 +549,9 @@ mod tests {
         let mut policy = default_policy(1);
         policy.schema = 1;
         assert!(matches!(ReleasePolicy::read(&policy), Err(PolicyError::Unreadable(_))));
-        policy.schema = 3;
-        assert_eq!(ReleasePolicy::read(&policy), Err(PolicyError::NewerSchema { schema: 3 }));
-        assert_eq!(ReleasePolicy::parse("schema = 3"), Err(PolicyError::NewerSchema { schema: 3 }));
+        policy.schema = 4;
+        assert_eq!(ReleasePolicy::read(&policy), Err(PolicyError::NewerSchema { schema: 4 }));
+        assert_eq!(ReleasePolicy::parse("schema = 4"), Err(PolicyError::NewerSchema { schema: 4 }));
         assert!(matches!(ReleasePolicy::parse("schema = 0"), Err(PolicyError::Unreadable(_))));
         assert!(matches!(ReleasePolicy::parse(""), Err(PolicyError::Unreadable(_))));
     }

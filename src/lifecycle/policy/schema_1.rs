@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::event::glob::Glob;
 use crate::event::text::EnvironmentName;
 
+use super::git::GitRules;
 use super::{Act, ActKeys, Environment, Layer, PEOPLE_MAX, PolicyError, ReleasePolicy, unreadable};
 
 /// How many signers each act needs, the proposer counted; none where nothing is said.
@@ -73,6 +74,7 @@ pub(super) fn parse(text: &str) -> Result<ReleasePolicy, PolicyError> {
         threshold,
         general: layer("signers", &signers)?,
         environments: read_environments(environments)?,
+        git: GitRules::default(),
     })
 }
 

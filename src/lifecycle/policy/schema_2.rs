@@ -1,4 +1,5 @@
-//! Policy schema 2: what each act needs, in layers (docs/policy.md holds its keys).
+//! Policy schemas 2 and 3: what each act needs, in layers (docs/policy.md holds their keys). Schema 3 adds what is
+//! asked of Git.
 
 use toml::de::DeTable;
 
@@ -6,10 +7,11 @@ use crate::event::authority::Role;
 use crate::event::glob::Glob;
 use crate::event::text::{ENVIRONMENT_BYTES_MAX, EnvironmentName};
 
+use super::git::{GitRules, read_git};
 use super::section::{Fault, Section};
 use super::{
-    Act, ActKeys, BreakGlass, BreakGlassKey, Environment, EvaluationNeed, Layer, ModelBlock, PEOPLE_MAX,
-    PolicyError, ReleasePolicy, promotion_of, unreadable,
+    Act, ActKeys, BreakGlass, BreakGlassKey, Environment, EvaluationNeed, GitKeys, Layer, ModelBlock,
+    PEOPLE_MAX, PolicyError, ReleasePolicy, promotion_of, unreadable,
 };
 
 /// The most environments that a policy describes: what people can oversee, and far beyond it.
@@ -26,29 +28,42 @@ const ENVIRONMENT_ACTS: &[Act] =
     &[Act::Promote, Act::Rollback, Act::Withdraw, Act::Complete, Act::Evaluate, Act::Drift, Act::Incident];
 /// The keys of every act.
 const ACT_KEYS: &[&str] = &["approvals", "approver_roles"];
-const PROMOTE_KEYS: &[&str] =
-    &["approvals", "approver_roles", "after", "served_for", "evaluations", "signed_tag"];
+const PROMOTE_KEYS: &[&str] = &["approvals", "approver_roles", "after", "served_for", "evaluations"];
 const ROLLBACK_KEYS: &[&str] =
     &["approvals", "approver_roles", "target", "incident", "drain", "shadow", "break_glass"];
+/// The first schema that asks anything of Git but that a tag bears a signature.
+pub(super) const SCHEMA_OF_GIT: u32 = 3;
+/// The keys of Git, of which schema 2 has the first, and at promotions alone.
+const GIT_KEYS: &[&str] = &["signed_tag", "signed_commit", "manifest"];
 
-/// Reads a text of schema 2.
+/// Reads a text of `schema`, 2 or 3.
 ///
 /// # Errors
 /// [`PolicyError`].
-pub(super) fn parse(text: &str) -> Result<ReleasePolicy, PolicyError> {
+pub(super) fn parse(text: &str, schema: u32) -> Result<ReleasePolicy, PolicyError> {
     let table = DeTable::parse(text).map_err(unreadable)?;
     let root = Section::root(text, &table);
-    root.only(&keys_with(&["schema", "administrators", "environment"], GENERAL_ACTS))?;
-    let schema = root.required("schema", root.number("schema", 2, 2)?)?;
+    let asks_of_git = schema >= SCHEMA_OF_GIT;
+    let keys: &[&str] = if asks_of_git {
+        &["schema", "administrators", "git", "environment"]
+    } else {
+        &["schema", "administrators", "environment"]
+    };
+    root.only(&keys_with(keys, GENERAL_ACTS))?;
+    let schema = root.required("schema", root.number("schema", schema, schema)?)?;
+    let git = if asks_of_git { read_git(&root)? } else { GitRules::default() };
     let administrators = root.section("administrators", "[administrators]".into())?;
     let administrators = root.required("administrators", administrators)?;
     administrators.only(&["threshold"])?;
     let threshold = administrators.number("threshold", 1, PEOPLE_MAX)?;
     let threshold = administrators.required("threshold", threshold)?;
-    let general =
-        read_layer(&root, GENERAL_ACTS, &TableNames { prefix: String::new(), suffix: String::new() })?;
-    let environments = read_environments(&root, &general)?;
-    Ok(ReleasePolicy { schema, threshold, general, environments })
+    let general = read_layer(
+        &root,
+        GENERAL_ACTS,
+        &TableNames { prefix: String::new(), suffix: String::new(), schema },
+    )?;
+    let environments = read_environments(&root, &general, schema)?;
+    Ok(ReleasePolicy { schema, threshold, general, environments, git })
 }
 
 /// How people write and name the tables of a layer.
@@ -57,6 +72,8 @@ struct TableNames {
     prefix: String,
     /// Whose they are: `` of `production` ``.
     suffix: String,
+    /// The text's.
+    schema: u32,
 }
 
 impl TableNames {
@@ -65,7 +82,11 @@ impl TableNames {
     }
 }
 
-fn read_environments(root: &Section<'_>, general: &Layer) -> Result<Vec<Environment>, PolicyError> {
+fn read_environments(
+    root: &Section<'_>,
+    general: &Layer,
+    schema: u32,
+) -> Result<Vec<Environment>, PolicyError> {
     let mut environments: Vec<Environment> = Vec::new();
     let sections = root.sections("environment", ENVIRONMENTS_MAX, "[[environment]]")?;
     for section in sections.unwrap_or_default() {
@@ -73,10 +94,10 @@ fn read_environments(root: &Section<'_>, general: &Layer) -> Result<Vec<Environm
         let section = section.named(format!("[[environment]] `{name}`"));
         section.only(&keys_with(&["name", "model"], ENVIRONMENT_ACTS))?;
         check_counts(&section, &name, environments.iter().map(|earlier| &earlier.name))?;
-        let names = TableNames { prefix: "environment.".into(), suffix: format!(" of `{name}`") };
+        let names = TableNames { prefix: "environment.".into(), suffix: format!(" of `{name}`"), schema };
         let keys = read_layer(&section, ENVIRONMENT_ACTS, &names)?;
         check_order(&section, &[&keys, general], &environments)?;
-        let models = read_models(&section, &name, &[&keys, general], &environments)?;
+        let models = read_models(&section, &name, &[&keys, general], &environments, schema)?;
         environments.push(Environment { name, keys, models });
     }
     check_served_for_somewhere(root, general, &environments)?;
@@ -88,6 +109,7 @@ fn read_models(
     environment_name: &Glob,
     behind: &[&Layer],
     above: &[Environment],
+    schema: u32,
 ) -> Result<Vec<ModelBlock>, PolicyError> {
     let mut models: Vec<ModelBlock> = Vec::new();
     let table = format!("[[environment.model]] of `{environment_name}`");
@@ -97,7 +119,7 @@ fn read_models(
         section.only(&keys_with(&["name"], ENVIRONMENT_ACTS))?;
         check_counts(&section, &name, models.iter().map(|earlier| &earlier.name))?;
         let suffix = format!(" of `{environment_name}`, model `{name}`");
-        let names = TableNames { prefix: "environment.model.".into(), suffix };
+        let names = TableNames { prefix: "environment.model.".into(), suffix, schema };
         let keys = read_layer(&section, ENVIRONMENT_ACTS, &names)?;
         let layers: Vec<&Layer> = std::iter::once(&keys).chain(behind.iter().copied()).collect();
         check_order(&section, &layers, above)?;
@@ -205,12 +227,21 @@ fn read_roles(table: &Section<'_>, key: &'static str) -> Result<Option<Vec<Role>
 }
 
 fn read_promotion(table: &Section<'_>, names: &TableNames, layer: &mut Layer) -> Result<(), PolicyError> {
-    table.only(PROMOTE_KEYS)?;
+    let git = if names.schema >= SCHEMA_OF_GIT { GIT_KEYS } else { &GIT_KEYS[..1] };
+    table.only(&[PROMOTE_KEYS, git].concat())?;
     layer.after = table.texts("after", ENVIRONMENTS_MAX)?;
     layer.served_for_ms = table.span("served_for")?;
     layer.evaluations = read_evaluations(table, names)?;
-    layer.signed_tag = table.flag("signed_tag")?;
+    layer.promote_git = read_git_keys(table)?;
     Ok(())
+}
+
+fn read_git_keys(table: &Section<'_>) -> Result<GitKeys, PolicyError> {
+    Ok(GitKeys {
+        signed_tag: table.flag("signed_tag")?,
+        signed_commit: table.flag("signed_commit")?,
+        manifest: table.flag("manifest")?,
+    })
 }
 
 fn read_evaluations(
@@ -237,7 +268,9 @@ fn read_evaluations(
 }
 
 fn read_rollback(table: &Section<'_>, names: &TableNames, layer: &mut Layer) -> Result<(), PolicyError> {
-    table.only(ROLLBACK_KEYS)?;
+    let git = if names.schema >= SCHEMA_OF_GIT { GIT_KEYS } else { &[] };
+    table.only(&[ROLLBACK_KEYS, git].concat())?;
+    layer.rollback_git = read_git_keys(table)?;
     layer.target_ms = table.span("target")?;
     layer.incident = table.flag("incident")?;
     layer.drain = table.flag("drain")?;
@@ -344,7 +377,7 @@ break_glass = false
         let promotion = policy.promotion(&production, &other);
         assert_eq!(promotion.after, [environment("staging")]);
         assert_eq!(promotion.served_for_ms, 24 * HOUR_MS);
-        assert!(promotion.signed_tag);
+        assert!(promotion.git.signed_tag);
         let fairness = EvaluationNeed {
             kind: EvaluationKind::Fairness,
             suite: Some(name("fairlearn")),

@@ -10,6 +10,7 @@ use crate::event::glob::Glob;
 use crate::event::text::{EnvironmentName, Name};
 use crate::words::words;
 
+use super::git::{GitRules, RepositoryRules};
 use super::section::span_as_said;
 use super::{
     APPROVERS, Act, BreakGlass, BreakGlassKey, Environment, EvaluationNeed, Layer, ModelBlock, ReleasePolicy,
@@ -94,6 +95,22 @@ pub enum Changed {
         /// Now.
         new: u32,
     },
+    /// Whose signatures of Git objects count.
+    AllowedSigners {
+        /// How many lines said so before.
+        old: usize,
+        /// How many say so now.
+        new: usize,
+    },
+    /// What is said of a repository.
+    Repository {
+        /// Its name, or the pattern of its names.
+        name: Glob,
+        /// Before; none: nothing.
+        old: Option<String>,
+        /// Now; none: nothing.
+        new: Option<String>,
+    },
     /// A setting.
     Setting {
         /// The act's table.
@@ -160,13 +177,18 @@ fn settings_of_act(layers: &Named<'_>, act: Act) -> Vec<Setting> {
                 &|l| l.evaluations.clone().map(Value::Evaluations),
                 Value::Evaluations(Vec::new()),
             ),
-            flag("signed_tag", |l| l.signed_tag),
+            flag("signed_tag", |l| l.promote_git.signed_tag),
+            flag("signed_commit", |l| l.promote_git.signed_commit),
+            flag("manifest", |l| l.promote_git.manifest),
         ]),
         Act::Rollback => settings.extend([
             said("target", &|l| l.target_ms.map(|ms| Value::Span(Some(ms))), Value::Span(Some(TARGET_MS))),
             flag("incident", |l| l.incident),
             flag("drain", |l| l.drain),
             flag("shadow", |l| l.shadow),
+            flag("signed_tag", |l| l.rollback_git.signed_tag),
+            flag("signed_commit", |l| l.rollback_git.signed_commit),
+            flag("manifest", |l| l.rollback_git.manifest),
             said("break_glass", &|l| l.break_glass.as_ref().map(break_glass), Value::BreakGlass(None)),
         ]),
         _ => {}
@@ -195,6 +217,11 @@ pub fn changes(old: &ReleasePolicy, new: &ReleasePolicy) -> Vec<Change> {
         let what = Changed::Threshold { old: old.threshold, new: new.threshold };
         changes.push(Change { environment: None, model: None, what });
     }
+    changes.extend(git_changed(&old.git, &new.git).into_iter().map(|what| Change {
+        environment: None,
+        model: None,
+        what,
+    }));
     changes.extend(settings_changed((None, None), &old.settings_of(None, None), new.settings_of(None, None)));
     let (old_names, new_names) = (names(&old.environments), names(&new.environments));
     changes.extend(order_changed(&old_names, &new_names).map(|what| Change {
@@ -206,6 +233,37 @@ pub fn changes(old: &ReleasePolicy, new: &ReleasePolicy) -> Vec<Change> {
         changes.extend(environment_changes(old, new, name));
     }
     changes
+}
+
+fn git_changed(old: &GitRules, new: &GitRules) -> Vec<Changed> {
+    let mut changes = Vec::new();
+    let lines = |rules: &GitRules| rules.allowed_signers_text().map_or(0, |text| text.lines().count());
+    if old.allowed_signers_text() != new.allowed_signers_text() {
+        changes.push(Changed::AllowedSigners { old: lines(old), new: lines(new) });
+    }
+    let says = |rules: &GitRules, name: &Glob| {
+        rules.repositories().iter().find(|rules| rules.name == *name).map(repository_text)
+    };
+    let names =
+        |rules: &'_ GitRules| rules.repositories().iter().map(|rules| rules.name.clone()).collect::<Vec<_>>();
+    let (old_names, new_names) = (names(old), names(new));
+    let (old_names, new_names): (Vec<_>, Vec<_>) = (old_names.iter().collect(), new_names.iter().collect());
+    changes.extend(order_changed(&old_names, &new_names));
+    for name in union(&new_names, &old_names) {
+        let (old, new) = (says(old, name), says(new, name));
+        if old != new {
+            changes.push(Changed::Repository { name: name.clone(), old, new });
+        }
+    }
+    changes
+}
+
+/// What is said of a repository: `branches main; manifests apps/*/deployment.yaml`.
+fn repository_text(rules: &RepositoryRules) -> String {
+    let join = |items: Vec<String>| if items.is_empty() { "none".into() } else { items.join(", ") };
+    let branches = join(rules.protected.iter().map(ToString::to_string).collect());
+    let manifests = join(rules.manifests.iter().map(ToString::to_string).collect());
+    format!("protected {branches}; manifests {manifests}")
 }
 
 fn environment_changes(old: &ReleasePolicy, new: &ReleasePolicy, name: &Glob) -> Vec<Change> {
@@ -311,6 +369,13 @@ impl fmt::Display for Change {
                     f,
                     "{place}{what} that both `{was_first}` and `{is_first}` match: `{is_first}` counts now"
                 )
+            }
+            Changed::AllowedSigners { old, new } => {
+                write!(f, "git: allowed_signers changed, from {old} lines to {new}")
+            }
+            Changed::Repository { name, old, new } => {
+                let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing said".into());
+                write!(f, "git, repository {name}: {} → {}", said(old), said(new))
             }
             Changed::Setting { table, key, old, new } => {
                 let place = place.map(|place| format!("{place}, ")).unwrap_or_default();

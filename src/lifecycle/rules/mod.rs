@@ -1,4 +1,4 @@
-//! The rules, versions 1 and 2: [`apply`] judges one event (docs/lifecycle.md holds them as a table).
+//! The rules, versions 1 to 3: [`apply`] judges one event (docs/lifecycle.md holds them as a table).
 //!
 //! The order is fixed: the event's fit into this ledger, its times and id, then the act itself,
 //! signers first. The first rule that says no is the answer. An event that is refused changes
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::event::authority::{LedgerCreated, Role};
 use crate::event::body::{Body, Event, Kind};
 use crate::event::header::EXPIRY_MAX_MS;
-use crate::event::infra::{GitId, InfraCommit};
 use crate::event::text::Name;
+use crate::evidence::infra::InfraEvidence;
 use crate::hash::Hash;
 use crate::lifecycle::authority::{Need, Place, Signers, judge};
 use crate::lifecycle::observation::Observation;
@@ -25,6 +25,7 @@ use crate::signing::verify::check_grantable;
 use crate::time::{MINUTE_MS, Timestamp};
 
 pub mod incidents;
+mod infra;
 mod keys;
 mod models;
 mod releases;
@@ -32,9 +33,11 @@ mod remarks;
 
 /// The newest version of the rules that this program knows. A ledger is judged by the version that stands in it,
 /// so that a rule that came later condemns no earlier entry.
-pub const RULES_VERSION: u32 = 2;
+pub const RULES_VERSION: u32 = 3;
 /// The first version that judges evaluations, drift, incidents, ratification, redaction and the log key's rotation.
 const RULES_OF_EVIDENCE: u32 = 2;
+/// The first version that judges what Git objects show.
+const RULES_OF_GIT: u32 = 3;
 /// How far a claimed time may lie ahead of the recorded time: what clocks of hosts in one
 /// organisation differ by, at most.
 pub const CLAIM_AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
@@ -52,6 +55,19 @@ pub struct Submission<'a> {
     pub event: &'a Event,
     /// The keys whose valid signatures are on the envelope, ascending.
     pub signers: &'a [PublicKey],
+    /// What the Git objects show that the event embeds.
+    pub git: GitEvidence<'a>,
+}
+
+/// Who looks at the Git objects that an event embeds.
+#[derive(Debug, Clone, Copy)]
+pub enum GitEvidence<'a> {
+    /// The rules do.
+    Look,
+    /// The caller has, and this is what came of it; none, where the event names no infra commit.
+    Found(Option<&'a InfraEvidence>),
+    /// Nobody: the caller believes that the log holds what the rules accepted, as it believes the authors' signatures.
+    Believed,
 }
 
 /// Why an event changes nothing.
@@ -385,14 +401,4 @@ const fn needs_rules_of_evidence(kind: Kind) -> bool {
             | Kind::EntryRatified
             | Kind::AttachmentRedacted
     )
-}
-
-/// Commit and tag come from one repository, which has one object format.
-fn check_infra<E>(infra: Option<&InfraCommit>) -> Result<(), ApplyError<E>> {
-    let Some(infra) = infra else { return Ok(()) };
-    let is_sha1 = |id: &GitId| matches!(id, GitId::Sha1(_));
-    match infra.tag.as_ref().and_then(|tag| tag.object.as_ref()) {
-        Some(object) if is_sha1(object) != is_sha1(&infra.commit) => refuse(Refusal::InfraInconsistent),
-        _ => Ok(()),
-    }
 }

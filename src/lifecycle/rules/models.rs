@@ -12,7 +12,7 @@ use crate::lifecycle::state::{
     EVALUATIONS_MAX, Evaluations, ModelRow, NewestEvaluation, Row, RowKey, RowSource, VersionRow,
 };
 
-use super::{ApplyError, Judge, Outcome, Rows, check_claim, check_infra, refuse};
+use super::{ApplyError, Judge, Outcome, Rows, check_claim, refuse};
 
 impl<S: RowSource> Judge<'_, S> {
     pub(super) fn register(&mut self, body: &ModelRegistered) -> Outcome<Rows, S> {
@@ -23,7 +23,10 @@ impl<S: RowSource> Judge<'_, S> {
             let (model, version, entry) = (model.clone(), version.clone(), row.entry);
             return refuse(Refusal::VersionExists { model, version, entry });
         }
-        check_infra(body.source.as_ref())?;
+        if let Some(source) = &body.source {
+            let evidence = self.evidence(source);
+            self.infra_holds(source, evidence.as_deref())?;
+        }
         let index = self.act.index;
         let row = VersionRow { entry: index, digest: body.digest.root, retired: None };
         let key = RowKey::Version(model.clone(), version.clone());

@@ -17,9 +17,7 @@ use crate::lifecycle::state::{
     Recovery, Row, RowKey, RowSource, STACK_MAX, ServedRow, Slot,
 };
 
-use super::{
-    ApplyError, Judge, Outcome, RULES_OF_EVIDENCE, Rows, check_claim, check_infra, owed_row, refuse,
-};
+use super::{ApplyError, Judge, Outcome, RULES_OF_EVIDENCE, Rows, check_claim, owed_row, refuse};
 
 impl<S: RowSource> Judge<'_, S> {
     pub(super) fn promote(&mut self, body: &ModelPromoted) -> Outcome<Rows, S> {
@@ -47,10 +45,13 @@ impl<S: RowSource> Judge<'_, S> {
         gaps.take(self.signed_for(Act::Promote, place))?;
         gaps.take(self.under_policy(body.policy_entry))?;
         gaps.take(self.version_of_digest(model, version, *digest))?;
-        gaps.take(check_infra(Some(&body.infra)))?;
+        let evidence = self.evidence(&body.infra);
+        gaps.take(self.infra_holds(&body.infra, evidence.as_deref()))?;
         gaps.take(self.cites(&body.evidence))?;
         gaps.take(self.leaves_what_serves(body))?;
         self.promotion_rules(body, &mut gaps)?;
+        let needs = self.policy.promotion(environment, model).git;
+        self.infra_gaps((&body.infra, evidence.as_deref()), needs, place, &mut gaps)?;
         Ok(gaps.0)
     }
 
@@ -65,7 +66,7 @@ impl<S: RowSource> Judge<'_, S> {
         check_from(environment, from.as_ref(), slot.serving())
     }
 
-    /// What the policy asks for there, beside approvals: order, time served, evaluations, a signed tag.
+    /// What the policy asks for there, beside approvals: order, time served, evaluations.
     fn promotion_rules(&mut self, body: &ModelPromoted, gaps: &mut Gaps) -> Result<(), S::Error> {
         let policy = Arc::clone(&self.policy);
         let rules = policy.promotion(&body.environment, &body.model);
@@ -74,9 +75,6 @@ impl<S: RowSource> Judge<'_, S> {
         }
         for need in rules.evaluations {
             gaps.take(self.has_passed(body, need))?;
-        }
-        if rules.signed_tag {
-            gaps.take(check_signed_tag(&body.infra))?;
         }
         Ok(())
     }
@@ -131,7 +129,8 @@ impl<S: RowSource> Judge<'_, S> {
         self.left_from(model, environment)?;
         let person = self.rolled_back_by(body)?;
         self.under_policy(body.policy_entry)?;
-        check_infra(Some(&body.infra))?;
+        let evidence = self.evidence(&body.infra);
+        self.infra_holds(&body.infra, evidence.as_deref())?;
         self.cites(&body.validation)?;
         if let Some(started) = body.started_at {
             check_claim("the start of the rollback", started, self.act.recorded_at)?;
@@ -142,6 +141,9 @@ impl<S: RowSource> Judge<'_, S> {
         let recovery = self.recovery(body)?;
         if !body.break_glass {
             self.is_validated(body)?;
+            let place = Place { model: Some(model), environment: Some(environment) };
+            let needs = self.policy.rollback(environment, model).git;
+            self.infra_meets((&body.infra, evidence.as_deref()), needs, place)?;
         }
         let mut stack = slot.stack[..target].to_vec();
         stack.push(Serving { version: to.clone(), entry: self.act.index });
@@ -264,7 +266,10 @@ impl<S: RowSource> Judge<'_, S> {
         let place = Place { model: Some(model), environment: Some(environment) };
         self.signed_for(Act::Withdraw, place)?;
         self.under_policy(body.policy_entry)?;
-        check_infra(body.infra.as_ref())?;
+        if let Some(infra) = &body.infra {
+            let evidence = self.evidence(infra);
+            self.infra_holds(infra, evidence.as_deref())?;
+        }
         let slot = self.serving_slot(model, environment, &body.from)?;
         if let Some(incident) =
             body.incident.as_ref().filter(|_| self.charter.rules_version >= RULES_OF_EVIDENCE)
@@ -442,11 +447,11 @@ struct Moves<'a> {
 
 /// What stands in the way, as far as it is known.
 #[derive(Default)]
-struct Gaps(Vec<Refusal>);
+pub(super) struct Gaps(pub(super) Vec<Refusal>);
 
 impl Gaps {
     /// Keeps a refusal, and hands on what is worse.
-    fn take<T, E>(&mut self, outcome: Result<T, ApplyError<E>>) -> Result<(), E> {
+    pub(super) fn take<T, E>(&mut self, outcome: Result<T, ApplyError<E>>) -> Result<(), E> {
         match outcome {
             Ok(_) => Ok(()),
             Err(ApplyError::Refused(refusal)) => {
@@ -458,8 +463,8 @@ impl Gaps {
     }
 }
 
-/// The tag's object is in the event, whole, and bears a signature. Whose it is, is not judged here.
-fn check_signed_tag<E>(infra: &InfraCommit) -> Result<(), ApplyError<E>> {
+/// Policies before schema 3: the tag's object is in the event, whole, and bears a signature. Whose it is, they do not ask.
+pub(super) fn check_bears_signature<E>(infra: &InfraCommit) -> Result<(), ApplyError<E>> {
     let bears_signature = |object: &GitObject| {
         object.bytes.as_ref().is_some_and(|bytes| {
             let bytes = bytes.as_slice();

@@ -154,6 +154,12 @@ pub fn policy_2(rest: &str) -> Policy {
     Policy { schema: 2, text: PolicyText::new(text).unwrap() }
 }
 
+/// A policy of schema 3: threshold 1, and `rest` behind.
+pub fn policy_3(rest: &str) -> Policy {
+    let text = format!("schema = 3\nadministrators.threshold = 1\n{rest}");
+    Policy { schema: 3, text: PolicyText::new(text).unwrap() }
+}
+
 /// `model.registered` of [`MODEL`].
 pub fn register(version: &str) -> ModelRegistered {
     ModelRegistered {

@@ -12,6 +12,7 @@ pub(crate) mod every_kind;
 pub(crate) mod fault_sweep;
 pub(crate) mod forge;
 pub(crate) mod git;
+pub(crate) mod git_objects;
 pub(crate) mod ledger;
 pub(crate) mod samples;
 pub(crate) mod survival;
