@@ -54,11 +54,11 @@ impl Claims {
             let (commit, manifests) = (infra.commit, infra.manifests.clone());
             claim(digest, Shows::Pins { commit, manifests, digests });
         }
-        if let Some(object) = infra.commit_object.as_ref().filter(is_elsewhere) {
+        if let Some(object) = elsewhere(infra.commit_object.as_ref()) {
             claim(object.sha256, Shows::Object { kind: ObjectKind::Commit, id: infra.commit });
         }
         let tag_id = infra.tag.as_ref().and_then(|tag| tag.object);
-        if let Some((object, id)) = infra.tag_object.as_ref().filter(is_elsewhere).zip(tag_id) {
+        if let Some((object, id)) = elsewhere(infra.tag_object.as_ref()).zip(tag_id) {
             claim(object.sha256, Shows::Object { kind: ObjectKind::Tag, id });
         }
     }
@@ -73,8 +73,9 @@ impl Claims {
     }
 }
 
-fn is_elsewhere(object: &&GitObject) -> bool {
-    object.bytes.is_none()
+/// An object that the event does not embed.
+fn elsewhere(object: Option<&GitObject>) -> Option<&GitObject> {
+    object.filter(|object| object.bytes.is_none())
 }
 
 /// The digests of which manifests must hold one; none where an event puts no model in place.
