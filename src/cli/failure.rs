@@ -243,12 +243,12 @@ pub fn refusal_advice(code: &str) -> Option<&'static str> {
         "rules_older" => "draft it again with a newer program",
         "roles_missing" => "name at least one --role",
         "grants_too_many" => "revoke the key, and grant another one what is needed now",
-        _ => return git_advice(code),
+        _ => return evidence_advice(code),
     })
 }
 
 /// As [`refusal_advice`], of what is refused over Git.
-fn git_advice(code: &str) -> Option<&'static str> {
+fn evidence_advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "infra_inconsistent" => "take the commit and its tag from one repository",
         "tag_unsigned" => "tag the commit with `git tag -s`, and name it with --tag",

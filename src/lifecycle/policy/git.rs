@@ -31,7 +31,7 @@ pub struct RepositoryRules {
     /// Their name in the ledger, or a pattern of names.
     pub name: Glob,
     /// Branches on one of which an infra commit must lie, where a clone is at hand.
-    pub protected: Vec<BranchName>,
+    pub protected: Vec<Name>,
     /// Files that are searched for a model's digest, unless the command line names others.
     pub manifests: Vec<Glob>,
 }
@@ -61,15 +61,7 @@ impl FromStr for SignersText {
 
 /// The name of a branch below `refs/heads/`, as git-check-ref-format(1) allows it, of the characters that people use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BranchName(String);
-
-impl BranchName {
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+struct BranchName(Name);
 
 impl FromStr for BranchName {
     type Err = String;
@@ -84,7 +76,7 @@ impl FromStr for BranchName {
         };
         let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+/".contains(c));
         if text.len() <= 256 && letters && !text.starts_with('-') && text.split('/').all(is_fit) {
-            return Ok(Self(text.to_owned()));
+            return Name::new(text).map(Self).map_err(|error| error.to_string());
         }
         let text: String = text.chars().take(64).collect();
         Err(format!("`{text}` is not the name of a branch, such as `main` or `release/2026`"))
@@ -93,7 +85,7 @@ impl FromStr for BranchName {
 
 impl std::fmt::Display for BranchName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(&self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -141,7 +133,8 @@ pub(super) fn read_git(root: &Section<'_>) -> Result<GitRules, PolicyError> {
             let (name, earlier) = (name.to_string(), earlier.name.to_string());
             return Err(section.fault_of("name", Fault::NeverCounts { name, earlier }));
         }
-        let protected = section.texts("protected", BRANCHES_MAX)?.unwrap_or_default();
+        let protected: Option<Vec<BranchName>> = section.texts("protected", BRANCHES_MAX)?;
+        let protected = protected.unwrap_or_default().into_iter().map(|branch| branch.0).collect();
         let manifests = section.texts("manifests", MANIFESTS_MAX)?.unwrap_or_default();
         repositories.push(RepositoryRules { name, protected, manifests });
     }
@@ -155,7 +148,7 @@ mod tests {
     #[test]
     fn branches_have_names_that_git_takes() {
         for name in ["main", "release/2026", "a.b", "v1+x", "_"] {
-            assert_eq!(name.parse::<BranchName>().unwrap().as_str(), name);
+            assert_eq!(name.parse::<BranchName>().unwrap().to_string(), name);
         }
         for name in
             ["", "/", "a/", "/a", "a//b", "-a", ".a", "a..b", "a.lock", "a b", "a~1", "a^", "a:b", "a*", "é"]

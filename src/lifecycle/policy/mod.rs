@@ -13,7 +13,7 @@ use crate::event::authority::{Policy, Role};
 use crate::event::glob::Glob;
 use crate::event::model::EvaluationKind;
 use crate::event::text::{EnvironmentName, Name, PolicyText};
-use crate::lifecycle::policy::git::{BranchName, GitRules};
+use crate::lifecycle::policy::git::GitRules;
 use crate::lifecycle::policy::section::Fault;
 use crate::time::MINUTE_MS;
 use crate::words::words;
@@ -321,13 +321,13 @@ impl ReleasePolicy {
         &self.git
     }
 
-    /// The branches on one of which a commit of `repository` must lie; empty where nothing is said.
+    /// The branches of `repository` from one of which a commit must be reachable; empty where any commit will do.
     #[must_use]
-    pub fn protected_branches(&self, repository: &Name) -> &[BranchName] {
+    pub fn protected_branches(&self, repository: &Name) -> &[Name] {
         self.git.repository(repository).map_or(&[], |rules| &rules.protected)
     }
 
-    /// The files of `repository` that are searched for a model's digest; empty where nothing is said.
+    /// Which files of a commit of `repository` are searched for a model's digest, unless others are named.
     #[must_use]
     pub fn manifests(&self, repository: &Name) -> &[Glob] {
         self.git.repository(repository).map_or(&[], |rules| &rules.manifests)
