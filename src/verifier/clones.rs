@@ -12,7 +12,6 @@ use crate::event::body::Body;
 use crate::event::infra::{GitId, GitTag, InfraCommit};
 use crate::event::text::Name;
 use crate::lifecycle::policy::ReleasePolicy;
-use crate::lifecycle::policy::git::BranchName;
 
 use super::finding::Finding;
 use super::report::CloneReport;
@@ -30,7 +29,7 @@ pub struct RecordedCommit {
     pub tag: Option<GitTag>,
     /// The branches from one of which it must be reachable, by the policy in force at the entry; none where any commit
     /// will do.
-    pub branches: Vec<BranchName>,
+    pub branches: Vec<Name>,
 }
 
 impl RecordedCommit {
@@ -140,7 +139,7 @@ fn finding_of(recorded: &RecordedCommit, fact: CloneFact) -> Finding {
             Finding::GitTagMoved { index, repository, tag: tag_name, actual, expected }
         }
         CloneFact::NotProtected => {
-            let branches = recorded.branches.iter().map(ToString::to_string).collect();
+            let branches = recorded.branches.iter().map(Name::to_string).collect();
             Finding::GitNotProtected { index, repository, commit, branches }
         }
         CloneFact::CannotTell { lacks } => Finding::GitCloneShallow { index, repository, lacks },

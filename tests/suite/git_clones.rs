@@ -151,7 +151,7 @@ fn each_attack_on_a_repository_has_its_finding() {
 
 /// What a clone says of a commit that must be on one of `branches`.
 fn on_branches(sample: &Sample, commit: gix::ObjectId, branches: &[&str]) -> Vec<CloneFact> {
-    let branches = branches.iter().map(|branch| branch.parse().unwrap()).collect();
+    let branches = branches.iter().map(|branch| name(branch)).collect();
     let recorded =
         RecordedCommit { index: 3, repository: name(INFRA), commit: git_id(commit), tag: None, branches };
     clone_of(&sample.repo).look(&[recorded]).unwrap().remove(0).unwrap()

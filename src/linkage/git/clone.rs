@@ -16,7 +16,6 @@ use gix::objs::{CommitRefIter, Kind};
 
 use crate::event::infra::{GitId, GitTag};
 use crate::event::text::Name;
-use crate::lifecycle::policy::git::BranchName;
 use crate::verifier::clones::{CloneError, CloneFact, CloneSource, RecordedCommit};
 
 use super::GitError;
@@ -142,7 +141,7 @@ impl<'a> Clone<'a> {
     /// Reachable from one of the branches is enough. A branch that the clone does not have tells nothing.
     fn look_at_branches(
         &mut self,
-        branches: &[BranchName],
+        branches: &[Name],
         commit: gix::ObjectId,
     ) -> Result<Option<CloneFact>, GitError> {
         let mut lacks = None;
