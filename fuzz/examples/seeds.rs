@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
+use rollbook::evidence::git_object::ObjectFormat;
 use rollbook::export::tlog_proof::TlogProof;
 use rollbook::log::quorum::{Group, Threshold, Witness, Witnesses};
 use rollbook::merkle::proof::prove_inclusion;
@@ -17,6 +18,7 @@ use rollbook::store::frame::FrameView;
 use rollbook::store::head::{HEAD_SLOT_BYTES, encode_slot};
 use rollbook::verifier::verify::{Options, judge};
 use rollbook_fuzz::forge::{Forge, head_of, log_of, public, quick};
+use rollbook_fuzz::git::{Repository, manifests};
 use rollbook_fuzz::{events, seed};
 
 fn main() {
@@ -33,6 +35,19 @@ fn main() {
     policies();
     drafts(&vectors);
     logs(&seed::short_log());
+    git_paths();
+}
+
+fn git_paths() {
+    for (number, format) in [(0, ObjectFormat::Sha1), (1, ObjectFormat::Sha256)] {
+        let repository = Repository::new(format);
+        for (name, bits) in [("one", 1_u8), ("three", 7), ("readme", 8)] {
+            let proof = repository.prove(&manifests(bits));
+            write("git_path", &format!("{name}-{number}"), [&[bits << 2 | number], &proof[..]].concat());
+        }
+        write("git_path", &format!("changed-{number}"), [7 << 2 | 2 | number, 200, 0, b'x']);
+        write("git_path", &format!("unchanged-{number}"), [7 << 2 | 2 | number]);
+    }
 }
 
 fn repository() -> PathBuf {

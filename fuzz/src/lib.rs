@@ -3,6 +3,7 @@
 //! A target begins with its name in `fuzz_targets/`; what each asserts, and how to run them, says `README.md`.
 
 pub mod allocation;
+pub mod git;
 pub mod sealing;
 pub mod seed;
 

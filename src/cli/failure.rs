@@ -292,7 +292,7 @@ fn key_advice(error: &KeyFileError, variable: &str) -> Option<String> {
     }
 }
 
-fn git_advice(error: &GitError) -> Option<String> {
+fn repository_advice(error: &GitError) -> Option<String> {
     match error {
         GitError::NotARepository { .. } => Some("name the repository's directory".into()),
         GitError::UnknownRevision { repository, .. } => {
@@ -538,7 +538,7 @@ impl From<DraftError> for Failure {
 
 impl From<GitError> for Failure {
     fn from(error: GitError) -> Self {
-        Self { hint: git_advice(&error), ..Self::new(Exit::Usage, "git", &error) }
+        Self { hint: repository_advice(&error), ..Self::new(Exit::Usage, "git", &error) }
     }
 }
 

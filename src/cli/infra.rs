@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::attach::Made;
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::view::Facts;
 use crate::event::glob::Glob;
@@ -68,6 +69,17 @@ pub fn revision<'a>(rev: Option<&'a str>, tag: Option<&'a str>) -> Option<Revisi
     rev.map(Revision::Rev).or_else(|| tag.map(Revision::Tag))
 }
 
+/// What files of a commit are to hold.
+#[derive(Debug)]
+pub struct Pinning<'a> {
+    /// The model's digest.
+    pub digest: Hash,
+    /// Whether the policy asks for the proof.
+    pub is_needed: bool,
+    /// The commit of the event that is retried.
+    pub earlier: Option<&'a InfraCommit>,
+}
+
 /// A commit as it was read.
 #[derive(Debug, Clone)]
 pub struct SeenCommit {
@@ -113,24 +125,32 @@ impl SeenCommit {
         (self.infra, self.made)
     }
 
-    /// The commit for the event of a change that puts a model of that digest in place, and what is attached with it: the
-    /// proof that files of the commit pin it, where files are named. `earlier` is the commit of the event that is retried.
+    /// The commit for the event of a change that puts a model in place, and what is attached with it: the proof that files
+    /// of the commit pin the model, where files are named.
     ///
     /// # Errors
-    /// No file holds the digest, or the repository cannot be read.
+    /// No file holds the digest, or the repository cannot be read. Where only the policy names files, and asks for no proof
+    /// there, it is told that none holds the digest, and goes on without.
     pub fn pinning(
         &self,
+        context: &Context,
         facts: &mut dyn Facts,
-        digest: Hash,
-        earlier: Option<&InfraCommit>,
+        wanted: &Pinning<'_>,
     ) -> Result<(InfraCommit, Vec<Made>), Failure> {
         let (mut infra, mut made) = self.clone().by_itself();
-        let patterns = self.patterns(facts, earlier)?;
-        if !patterns.is_empty() {
-            let ManifestProof { manifests, proof } =
-                prove_manifests(&self.repo, &infra.commit, &patterns, &[digest])?;
-            (infra.manifests, infra.path_proof) = (manifests, Some(Hash::of(&proof)));
-            made.push(Made { name: PROOF_NAME, media_type: git_path::MEDIA_TYPE, bytes: proof });
+        let patterns = self.patterns(facts, wanted.earlier)?;
+        if patterns.is_empty() {
+            return Ok((infra, made));
+        }
+        match prove_manifests(&self.repo, &infra.commit, &patterns, &[wanted.digest]) {
+            Ok(ManifestProof { manifests, proof }) => {
+                (infra.manifests, infra.path_proof) = (manifests, Some(Hash::of(&proof)));
+                made.push(Made { name: PROOF_NAME, media_type: git_path::MEDIA_TYPE, bytes: proof });
+            }
+            Err(lacks @ ManifestError::Lacks { .. }) if self.named.is_empty() && !wanted.is_needed => {
+                context.say(format_args!("note: {lacks}; the event names no manifest"));
+            }
+            Err(error) => return Err(error.into()),
         }
         Ok((infra, made))
     }

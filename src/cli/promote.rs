@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::infra::RepoArgs;
+use crate::cli::infra::{Pinning, RepoArgs};
 use crate::cli::record::{RecordArgs, Said, record};
 use crate::cli::view::Facts;
 use crate::event::body::Body;
@@ -66,7 +66,9 @@ impl Promote {
                 Some(Body::ModelPromoted(earlier)) => Some(earlier),
                 _ => None,
             };
-            let (infra, made) = infra.pinning(facts, digest, earlier.map(|earlier| &earlier.infra))?;
+            let is_needed = facts.policy()?.promotion(&self.env, &self.model).git.manifest;
+            let wanted = Pinning { digest, is_needed, earlier: earlier.map(|earlier| &earlier.infra) };
+            let (infra, made) = infra.pinning(context, facts, &wanted)?;
             let (from, policy_entry, evidence) = match earlier {
                 Some(earlier) => (earlier.from.clone(), earlier.policy_entry, earlier.evidence.clone()),
                 None => (

@@ -92,8 +92,8 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
     if args.draft.is_some() {
         let mut view = View::replay(context.reader()?, Until::Now)?;
         let proposer = draft_proposer(args, &signers)?;
-        let (mut event, made) = build(context, args, proposer, &mut view, None, make)?;
-        let attached = files.with(made)?.seal(&attachments(context)?, None)?;
+        let (mut event, own) = build(context, args, proposer, &mut view, None, make)?;
+        let attached = files.with(own)?.seal(&attachments(context)?, None)?;
         attached.name_in(&mut event.header)?;
         check_redaction(&event)?;
         return write_draft(context, &event, &signers, attached, args);
@@ -104,9 +104,9 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
         Some(id) => ledger.recorded_event(&event_id(id), context.now())?,
         None => None,
     };
-    let (mut event, made) = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
+    let (mut event, own) = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
     let store = attachments(context)?;
-    let mut attached = files.with(made)?.seal(&store, earlier.as_ref())?;
+    let mut attached = files.with(own)?.seal(&store, earlier.as_ref())?;
     attached.name_in(&mut event.header)?;
     check_redaction(&event)?;
     let envelope = sign(&event, &signers)?.into_envelope()?;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::infra::RepoArgs;
+use crate::cli::infra::{Pinning, RepoArgs};
 use crate::cli::promote::{digest_of, serving};
 use crate::cli::record::{RecordArgs, Said, claimed_time, record};
 use crate::cli::view::Facts;
@@ -89,7 +89,11 @@ impl Rollback {
                 }
             };
             let to_digest = digest_of(facts, &self.model, &to)?;
-            let (infra, made) = infra.pinning(facts, to_digest, earlier.map(|earlier| &earlier.infra))?;
+            let is_needed =
+                !self.break_glass && facts.policy()?.rollback(&self.env, &self.model).git.manifest;
+            let earlier = earlier.map(|earlier| &earlier.infra);
+            let wanted = Pinning { digest: to_digest, is_needed, earlier };
+            let (infra, made) = infra.pinning(context, facts, &wanted)?;
             let body = ModelRolledBack {
                 to_digest,
                 model: self.model.clone(),

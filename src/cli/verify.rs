@@ -48,7 +48,7 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 ///   rollbook verify ./ledger --trust trust.toml --checkpoint checkpoint-2026-03.txt
 ///   rollbook verify ./ledger --trust trust.toml --state ./ledger.verified
 ///   rollbook verify ./ledger --trust trust.toml --max-unheld 100 --max-age 24h
-///   rollbook verify ./ledger --trust trust.toml --git https://example.com/infra.git=./infra
+///   rollbook verify ./ledger --trust trust.toml --git infra=./infra
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {

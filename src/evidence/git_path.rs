@@ -588,6 +588,8 @@ mod tests {
         [&[head_of(proof)], objects].concat().concat()
     }
 
+    type Expected = fn(&PathFault) -> bool;
+
     fn changed<'a>(proof: &[u8], parts: &[&'a [u8]], change: impl FnOnce(&mut Vec<&'a [u8]>)) -> Vec<u8> {
         let mut parts = parts.to_vec();
         change(&mut parts);
@@ -637,7 +639,6 @@ mod tests {
             *altered.last_mut().unwrap() = b' ';
             let other_format = formats().into_iter().find(|other| *other != format).unwrap();
             let swapped_format = [MAGIC, format_line(other_format), &parts.concat()].concat();
-            type Expected = fn(&PathFault) -> bool;
             let is_other: Expected = |fault| matches!(fault, PathFault::Other { .. });
             let attacks: [(&str, Vec<u8>, Expected); 17] = [
                 ("proof of another commit", of_other.clone(), is_other),

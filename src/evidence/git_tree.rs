@@ -150,7 +150,7 @@ mod tests {
         ] {
             let first = line("100644", "a");
             let read: Vec<_> =
-                entries(&[first.clone(), second].concat(), &ID).skip(1).map(|entry| entry.err()).collect();
+                entries(&[first.clone(), second].concat(), &ID).skip(1).map(Result::err).collect();
             assert_eq!(read, [Some(MalformedTree { at: first.len() })], "{why}");
         }
     }

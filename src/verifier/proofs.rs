@@ -2,7 +2,8 @@
 //!
 //! Lawful entries are gone through in order; what they say of such attachments waits until there are some hundreds. Then
 //! the bytes are read and hashed on all cores, each core holding one attachment. What is missing, redacted or damaged is
-//! passed over: `attachments` says it.
+//! passed over: `attachments` says it. What is named and not attached at all is for the rules, whose first versions let
+//! that pass.
 
 use rayon::prelude::*;
 
@@ -24,8 +25,6 @@ const CLAIMS_WAITING_MAX: usize = 512;
 pub(super) struct Claim {
     index: u64,
     digest: Hash,
-    /// Whether the entry attaches bytes of that digest at all.
-    is_attached: bool,
     shows: Shows,
 }
 
@@ -47,18 +46,19 @@ impl Claims {
         let Some(infra) = infra_of(&event.body) else { return };
         let attached = &event.header.attachments;
         let mut claim = |digest: Hash, shows: Shows| {
-            let is_attached = attached.iter().any(|attachment| attachment.digest == digest);
-            self.0.push(Claim { index, digest, is_attached, shows });
+            if attached.iter().any(|attachment| attachment.digest == digest) {
+                self.0.push(Claim { index, digest, shows });
+            }
         };
         if let (Some(digest), Some(digests)) = (infra.path_proof, digests_of(&event.body)) {
             let (commit, manifests) = (infra.commit, infra.manifests.clone());
             claim(digest, Shows::Pins { commit, manifests, digests });
         }
-        if let Some(object) = infra.commit_object.as_ref().filter(is_elsewhere) {
+        if let Some(object) = elsewhere(infra.commit_object.as_ref()) {
             claim(object.sha256, Shows::Object { kind: ObjectKind::Commit, id: infra.commit });
         }
         let tag_id = infra.tag.as_ref().and_then(|tag| tag.object);
-        if let Some((object, id)) = infra.tag_object.as_ref().filter(is_elsewhere).zip(tag_id) {
+        if let Some((object, id)) = elsewhere(infra.tag_object.as_ref()).zip(tag_id) {
             claim(object.sha256, Shows::Object { kind: ObjectKind::Tag, id });
         }
     }
@@ -73,8 +73,9 @@ impl Claims {
     }
 }
 
-fn is_elsewhere(object: &&GitObject) -> bool {
-    object.bytes.is_none()
+/// An object that the event does not embed.
+fn elsewhere(object: Option<&GitObject>) -> Option<&GitObject> {
+    object.filter(|object| object.bytes.is_none())
 }
 
 /// The digests of which manifests must hold one; none where an event puts no model in place.
@@ -100,9 +101,6 @@ pub(super) fn check(store: &Attachments, claims: &[Claim]) -> Result<Vec<Finding
 
 impl Claim {
     fn check(&self, store: &Attachments) -> Result<Option<Finding>, AttachmentError> {
-        if !self.is_attached {
-            return Ok(Some(self.finding("it is none of the entry's attachments".to_owned())));
-        }
         let bytes = store.read(&self.digest)?.filter(|bytes| Hash::of(bytes) == self.digest);
         Ok(bytes.and_then(|bytes| self.fault(&bytes)).map(|reason| self.finding(reason)))
     }

@@ -222,7 +222,7 @@ fn each_attack_on_a_path_proof_has_its_finding() {
             assert_eq!((report.findings[0].index(), report.verdict.exit_code()), (Some(3), 1), "{attack}");
         }
         let report = report_on(&promoted(infra(&honest.proof), &[], true));
-        assert_eq!(codes(&report), ["git.manifest"], "not attached at all");
+        assert_eq!(codes(&report), ["rule.manifest_proof_not_attached"]);
         // What is not there proves nothing, and accuses nobody of a wrong proof.
         let report = report_on(&promoted(infra(&honest.proof), &[&honest.proof], false));
         assert_eq!(codes(&report), ["attachment.missing"]);
@@ -319,12 +319,69 @@ fn nobody_signs_where_no_manifest_holds_the_digest() {
         &["none of these files of commit", &digest, "deploy/production/model.yaml", "name the new commit"],
     );
     let refused = desk.run(&format!("--json {promote} deploy/production/model.yaml"));
-    assert_eq!(refused.json()["error"]["code"], "manifest_lacks_digest", "{refused:?}");
+    assert_eq!(refused.json()["refused"]["code"], "manifest_lacks_digest", "{refused:?}");
     desk.refused(&format!("{promote} deploy/gone.yaml"), 2, &["the commit has no `deploy/gone.yaml`"]);
     desk.refused(&format!("{promote} deploy"), 2, &["is a directory in the commit"]);
     // What the work tree holds and the commit does not is not there.
     desk.write("infra/deploy/new.yaml", &digest);
     desk.refused(&format!("{promote} deploy/new.yaml"), 2, &["the commit has no `deploy/new.yaml`"]);
+}
+
+/// Sets a policy of schema 3 whose files in the repository are the desk's manifests; staging asks for the proof.
+fn set_policy(desk: &Desk) {
+    let text = "schema = 3\nadministrators.threshold = 1\n[[git.repository]]\nname = \"infra\"\n\
+                protected = [\"main\"]\nmanifests = [\"deploy/*/model.yaml\"]\n\
+                [[environment]]\nname = \"staging\"\npromote.manifest = true\n[[environment]]\nname = \"test\"\n";
+    desk.write("three.toml", text);
+    desk.done("--key alice.key policy set three.toml --yes");
+}
+
+#[test]
+fn files_that_the_policy_names_are_searched_where_none_are_given() {
+    let desk = desk();
+    set_policy(&desk);
+    desk.done("--key dora.key promote scorer 1.0.0 --env staging --repo infra --rev HEAD");
+    assert_eq!(event(&desk, 4)["body"]["infra"]["manifests"], json!(["deploy/staging/model.yaml"]));
+    // Other files, another digest: refused where the policy asks for the proof, and told where it does not.
+    desk.write("model/weights.bin", "other weights\n");
+    desk.done("--key dora.key register scorer 1.1.0 --path model");
+    let promote = "--key dora.key promote scorer 1.1.0 --repo infra --rev HEAD --env";
+    desk.refused(&format!("{promote} staging"), 1, &["none of these files", "deploy/production/model.yaml"]);
+    let told = desk.run(&format!("{promote} test"));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(told.stderr.contains("the event names no manifest"), "{}", told.stderr);
+    assert_eq!(event(&desk, 6)["body"]["infra"]["path_proof"], Value::Null);
+}
+
+#[test]
+fn a_release_from_no_protected_branch_is_found_in_the_clone() {
+    let desk = desk();
+    set_policy(&desk);
+    let verify = format!("{SOUND} --git infra=infra");
+    desk.git(&["-C", "infra", "checkout", "--quiet", "-b", "aside"]);
+    desk.git(&["-C", "infra", "commit", "--quiet", "--allow-empty", "--message", "aside"]);
+    desk.done("--key dora.key promote scorer 1.0.0 --env staging --repo infra --rev main");
+    assert_eq!(desk.done_json(&verify)["clones"], json!([{ "name": "infra", "checked": 2 }]));
+    desk.done("--key dora.key promote scorer 1.0.0 --env test --repo infra --rev HEAD");
+    let found = desk.run(&verify);
+    assert_eq!(found.code, Some(1), "{found:?}");
+    assert!(found.stdout.contains("violation git.not_protected: entry 5:"), "{}", found.stdout);
+    assert!(found.stdout.contains("(main)"), "{}", found.stdout);
+    // Merged, it is.
+    desk.git(&["-C", "infra", "checkout", "--quiet", "main"]);
+    desk.git(&["-C", "infra", "merge", "--quiet", "aside"]);
+    desk.done(&verify);
+    // A shallow clone cannot tell.
+    desk.git(&[
+        "clone",
+        "--quiet",
+        "--depth=1",
+        &format!("file://{}", desk.path("infra").display()),
+        "shallow",
+    ]);
+    let unclear = desk.run(&format!("{SOUND} --git infra=shallow"));
+    assert_eq!(unclear.code, Some(5), "{unclear:?}");
+    assert!(unclear.stdout.contains("unclear git.clone_shallow: entry 2:"), "{}", unclear.stdout);
 }
 
 #[test]

@@ -51,6 +51,7 @@ mod quorums;
 mod real_alertmanager;
 mod real_full_disk;
 mod real_git;
+mod real_git_manifests;
 mod real_git_signatures;
 mod real_keys;
 mod real_python;

@@ -83,8 +83,7 @@ impl Clones {
 /// One clone, opened.
 struct Clone<'a> {
     repository: Repository,
-    /// Whether objects may be absent without anything being wrong.
-    lacks: Option<&'static str>,
+    lacks: Lacks,
     histories: MutexGuard<'a, Histories>,
 }
 
@@ -99,7 +98,7 @@ struct History {
 impl<'a> Clone<'a> {
     fn open(place: &'a Place) -> Result<Self, GitError> {
         let repository = Repository::open(&place.path)?;
-        let lacks = lacks(&repository);
+        let lacks = Lacks::of(&repository);
         // What a panic left behind are whole histories.
         let histories = place.histories.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Self { repository, lacks, histories })
@@ -109,7 +108,7 @@ impl<'a> Clone<'a> {
         let commit = id_of(&recorded.commit);
         let mut facts = Vec::new();
         if !self.holds_commit(commit)? {
-            facts.push(self.absent(CloneFact::CommitMissing, &format!("the commit {commit}")));
+            facts.push(absent(CloneFact::CommitMissing, &format!("the commit {commit}"), self.lacks.commits));
         }
         facts.extend(
             recorded.tag.as_ref().and_then(|tag| self.look_at_tag(tag, commit).transpose()).transpose()?,
@@ -130,7 +129,7 @@ impl<'a> Clone<'a> {
     fn look_at_tag(&self, tag: &GitTag, commit: gix::ObjectId) -> Result<Option<CloneFact>, GitError> {
         let name = tag.name.as_str();
         let Some(actual) = self.repository.find(&format!("refs/tags/{name}"))? else {
-            return Ok(Some(self.absent(CloneFact::TagMissing, &format!("the tag `{name}`"))));
+            return Ok(Some(absent(CloneFact::TagMissing, &format!("the tag `{name}`"), self.lacks.tags)));
         };
         let expected = tag.object.as_ref().map_or(commit, id_of);
         let moved = || CloneFact::TagMoved {
@@ -200,24 +199,37 @@ impl<'a> Clone<'a> {
         }
         Ok(history)
     }
+}
 
-    /// What it means that something is not there.
-    fn absent(&self, fact: CloneFact, what: &str) -> CloneFact {
-        match self.lacks {
-            Some(kind) => CloneFact::CannotTell { lacks: format!("{what}, for the clone is {kind}") },
-            None => fact,
-        }
+/// What a clone does not have without anything being wrong.
+#[derive(Debug, Clone, Copy)]
+struct Lacks {
+    /// Why it does not have all commits; none where it should.
+    commits: Option<&'static str>,
+    /// Why it does not have all tags.
+    tags: Option<&'static str>,
+}
+
+impl Lacks {
+    /// As `git clone` leaves word of it.
+    fn of(repository: &Repository) -> Self {
+        let remotes_say = |key: &str, value: &str| {
+            let config = repository.git.config_snapshot();
+            let remotes = config.plumbing().sections_by_name("remote");
+            remotes.into_iter().flatten().any(|remote| remote.value(key).is_some_and(|said| said == value))
+        };
+        // A file of boundaries that cannot be found cannot say that there is none.
+        let shallow = repository.git.is_shallow().unwrap_or(true).then_some("shallow");
+        let partial = remotes_say("promisor", "true").then_some("partial");
+        let untagged = remotes_say("tagOpt", "--no-tags").then_some("made without tags");
+        Self { commits: shallow.or(partial), tags: shallow.or(untagged) }
     }
 }
 
-/// What kind of clone it is that does not have all objects; none where it has.
-fn lacks(repository: &Repository) -> Option<&'static str> {
-    let config = repository.git.config_snapshot();
-    if repository.git.is_shallow().unwrap_or(true) {
-        Some("shallow")
-    } else if config.string("extensions.partialClone").is_some() {
-        Some("partial")
-    } else {
-        None
+/// That something is not there; where `reason` says that it need not be, that nothing tells.
+fn absent(fact: CloneFact, what: &str, reason: Option<&str>) -> CloneFact {
+    match reason {
+        Some(kind) => CloneFact::CannotTell { lacks: format!("{what}, for the clone is {kind}") },
+        None => fact,
     }
 }
