@@ -25,6 +25,7 @@ mod gate;
 mod house;
 mod index_damage;
 mod index_upkeep;
+mod ingest;
 mod kept_state;
 mod ledger_append;
 mod ledger_create;
