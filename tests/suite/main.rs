@@ -26,6 +26,7 @@ mod house;
 mod index_damage;
 mod index_upkeep;
 mod ingest;
+mod integrations;
 mod kept_state;
 mod ledger_append;
 mod ledger_create;
