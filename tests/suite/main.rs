@@ -51,6 +51,7 @@ mod real_alertmanager;
 mod real_full_disk;
 mod real_git;
 mod real_keys;
+mod real_mlflow;
 mod real_python;
 mod real_signers;
 mod real_users;
