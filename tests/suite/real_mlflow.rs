@@ -1,5 +1,5 @@
 //! MLflow itself: what its registry delivers is what `rollbook ingest mlflow` reads and verifies, and
-//! docs/integrations/mlflow_register.py registers its versions.
+//! `mlflow_register.py` of docs/integrations/ registers its versions.
 //!
 //! Ignored by default: it needs a Python with tests/requirements-mlflow.txt, named by `ROLLBOOK_MLFLOW`. A server of the
 //! test's own listens on this machine alone, and ends with the test.

@@ -32,6 +32,7 @@ use super::{WebhookArgs, incomplete, mapped, not_signed, passing_on, read_payloa
 ///     --header "X-GitHub-Event: deployment_status" --header "X-Hub-Signature-256: $SIGNATURE"
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
+#[expect(clippy::doc_markdown, reason = "this is help for a terminal, which shows backticks")]
 pub(crate) struct IngestGitHub {
     /// The body of the delivery; - for stdin
     #[arg(value_name = "FILE", default_value = "-")]
