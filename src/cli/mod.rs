@@ -30,6 +30,7 @@ pub mod git_verdict;
 pub mod incident;
 pub mod index;
 pub mod infra;
+pub mod ingest;
 pub mod init;
 pub mod input;
 pub mod kept;
@@ -104,6 +105,8 @@ enum Command {
     Complete(complete::Complete),
     Retire(retire::Retire),
     Drift(drift::Drift),
+    #[command(subcommand)]
+    Ingest(ingest::Ingest),
     #[command(subcommand)]
     Incident(incident::Incident),
     Ratify(ratify::Ratify),
@@ -211,6 +214,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Complete(command) => command.run(context),
         Command::Retire(command) => command.run(context),
         Command::Drift(command) => command.run(context),
+        Command::Ingest(command) => command.run(context),
         Command::Incident(command) => command.run(context),
         Command::Ratify(command) => command.run(context),
         Command::Note(command) => command.run(context),

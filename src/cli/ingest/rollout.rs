@@ -1,0 +1,88 @@
+//! A deployment's end, as Argo CD or GitHub tells it, becomes the completion of the change that it belongs to.
+//!
+//! They know the commit, and the ledger knows which change names it as its infra commit. One that no change names, or
+//! whose change has reported already, is refused: somebody deployed what nobody authorised, or did so twice.
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::record::{RecordArgs, record};
+use crate::cli::view::Facts;
+use crate::event::body::Body;
+use crate::event::infra::InfraCommit;
+use crate::event::release::ChangeCompleted;
+use crate::event::text::{EnvironmentName, Name};
+use crate::linkage::rollout::Rollout;
+use crate::log::reader::LogReader;
+
+/// Where a rollout belongs.
+pub(super) struct Place {
+    pub(super) model: Name,
+    pub(super) environment: EnvironmentName,
+}
+
+/// Records that the change is completed which a rollout belongs to.
+pub(super) fn complete(
+    context: &Context,
+    args: &RecordArgs,
+    place: &Place,
+    rollout: &Rollout,
+) -> Result<(), Failure> {
+    let reader = context.reader()?;
+    record(context, args, &mut |facts, _, now| {
+        Ok(ChangeCompleted {
+            change: change_of(facts, &reader, place, rollout)?,
+            outcome: rollout.outcome,
+            completed_at: rollout.at.unwrap_or(now),
+            summary: rollout.summary.clone(),
+        }
+        .into())
+    })
+}
+
+/// The newest change there that names one of the commits and has not reported.
+fn change_of(
+    facts: &mut dyn Facts,
+    reader: &LogReader,
+    place: &Place,
+    rollout: &Rollout,
+) -> Result<u64, Failure> {
+    let Place { model, environment } = place;
+    let slot = facts.slot(model, environment)?.unwrap_or_default();
+    let names_it = |entry: u64| -> Result<bool, Failure> {
+        let infra = infra_of(reader, entry)?;
+        Ok(infra.is_some_and(|infra| rollout.commits.contains(&infra.commit)))
+    };
+    let reported = slot.newest.as_ref().and_then(|newest| Some((newest.entry, newest.outcome?)));
+    let waiting = slot.newest.iter().filter(|newest| newest.outcome.is_none()).map(|newest| newest.entry);
+    for entry in waiting.chain(slot.open.iter().rev().copied()) {
+        if names_it(entry)? {
+            return Ok(entry);
+        }
+    }
+    if let Some((entry, outcome)) = reported
+        && names_it(entry)?
+    {
+        let message = format!("the change of that commit, entry {entry}, was reported already: {outcome}");
+        return Err(Failure::no("change_reported", message)
+            .hint("nothing is to do if that commit was deployed once more; see `rollbook status`"));
+    }
+    let commits: Vec<_> = rollout.commits.iter().take(3).map(ToString::to_string).collect();
+    let message = format!(
+        "no change of {model} in {environment} names the commit {} and awaits its end",
+        commits.join(", ")
+    );
+    Err(Failure::no("change_not_awaited", message).hint(
+        "somebody deployed what this ledger did not authorise, or before it did: see `rollbook status`, and who started it",
+    ))
+}
+
+/// The infra commit that a change names.
+fn infra_of(reader: &LogReader, entry: u64) -> Result<Option<InfraCommit>, Failure> {
+    let (logged, _) = reader.entry(entry)?;
+    Ok(match logged.event.body {
+        Body::ModelPromoted(body) => Some(body.infra),
+        Body::ModelRolledBack(body) => Some(body.infra),
+        Body::ModelWithdrawn(body) => body.infra,
+        _ => None,
+    })
+}
