@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod codec;
 pub mod event;
+pub mod evidence;
 pub mod export;
 pub mod hash;
 pub mod index;

@@ -24,8 +24,9 @@ const FLOORS: [(u8, &[&str]); 7] = [
 
 /// Imports between rooms of one floor: from, to, and why. What is not listed is an error, and so is
 /// what is listed and not done.
-const SIDEWAYS: [(&str, &str, &str); 2] = [
+const SIDEWAYS: [(&str, &str, &str); 3] = [
     ("event", "signing", "an event names its proposer's public key, and grants name others"),
+    ("evidence", "signing", "a model's signature covers the same DSSE encoding as an author's"),
     ("note", "signing", "a vkey holds a public key, and checkpoints are signed by a key"),
 ];
 
