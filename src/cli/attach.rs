@@ -67,6 +67,34 @@ pub struct AttachArgs {
     /// The attached files' media type; unless given, by the end of each name
     #[arg(long, value_name = "TYPE", requires = "attach", help_heading = "Recording")]
     pub media_type: Option<Name>,
+    /// What the command itself attaches.
+    #[arg(skip)]
+    pub made: Vec<Made>,
+}
+
+/// Bytes that a command makes, and attaches as a file. They are never private.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// What the file is called.
+    pub name: Name,
+    /// What it is.
+    pub media_type: Name,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+impl Made {
+    /// The bytes as a file of the system's temporary directory, which has no name there.
+    fn open(&self) -> Result<OpenFile, Failure> {
+        use std::io::Write as _;
+        let (path, bytes) = (PathBuf::from(self.name.as_str()), self.bytes.len() as u64);
+        let failed =
+            |error: std::io::Error| Failure::io("keep an attachment in", &std::env::temp_dir(), &error);
+        let mut file = tempfile::tempfile().map_err(failed)?;
+        file.write_all(&self.bytes).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        Ok(OpenFile { path, file, bytes, identity: (metadata.dev(), metadata.ino()), is_made: true })
+    }
 }
 
 /// A file that is to be attached, open.
@@ -77,6 +105,8 @@ pub struct OpenFile {
     bytes: u64,
     /// Device and inode, by which a file is known that is named twice.
     identity: (u64, u64),
+    /// Whether the command made it, so that nobody finds it at its path.
+    is_made: bool,
 }
 
 impl OpenFile {
@@ -103,7 +133,13 @@ impl OpenFile {
             return Err(unfit(&format!("it has {bytes} bytes, and at most {bytes_max} can be attached"))
                 .hint("attach a report, and keep large data elsewhere, named by its digest"));
         }
-        Ok(Self { path: path.to_owned(), file, bytes, identity: (metadata.dev(), metadata.ino()) })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes,
+            identity: (metadata.dev(), metadata.ino()),
+            is_made: false,
+        })
     }
 
     /// The digest of the bytes behind `prefix`, and how many they are together.
@@ -147,8 +183,8 @@ impl AttachArgs {
     /// # Errors
     /// There are too many, or one twice, or one cannot be attached.
     pub fn open(&self) -> Result<Files, Failure> {
-        if self.attach.len() > ATTACHMENTS_MAX {
-            let count = self.attach.len();
+        let count = self.attach.len() + self.made.len();
+        if count > ATTACHMENTS_MAX {
             let message = format!("{count} files are attached, and an event has at most {ATTACHMENTS_MAX}");
             return Err(Failure::usage(message).hint("pack them first, such as with tar, or leave some out"));
         }
@@ -163,6 +199,9 @@ impl AttachArgs {
             let name = file_name(path)?;
             let media_type = media_type.cloned().map_or_else(|| media_type_of(path), Ok)?;
             files.push((file, name, media_type));
+        }
+        for made in &self.made {
+            files.push((made.open()?, made.name.clone(), made.media_type.clone()));
         }
         Ok(Files { files, private: self.private })
     }
@@ -225,7 +264,7 @@ impl Files {
         let private = self.private;
         let mut attached: Vec<Sealed> = Vec::new();
         for (mut file, name, media_type) in self.files {
-            let prefix = match (private, earlier) {
+            let prefix = match (private && !file.is_made, earlier) {
                 (false, _) => Vec::new(),
                 (true, earlier) => {
                     let header = earlier.map(|earlier| &earlier.header);
@@ -333,7 +372,7 @@ impl Attached {
 
     fn hand_over(&mut self, context: &Context, draft: &Path) -> Result<(), Failure> {
         for sealed in &mut self.0 {
-            let path = if sealed.attachment.private {
+            let path = if sealed.attachment.private || sealed.file.is_made {
                 let mut name = draft.as_os_str().to_owned();
                 name.push(format!(".{}", sealed.attachment.digest.short()));
                 let path = PathBuf::from(name);

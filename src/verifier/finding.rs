@@ -179,6 +179,26 @@ findings! {
     #[error("entry {index}: it redacts the attachment {digest}, which no entry before it cites")]
     AttachmentRedactsNothing { index: u64, digest: Hash } = "attachment.redacts_nothing", Remark;
 
+    // The files of models. `index` is that of the registration. Those that an auditor's own files show, nobody can accept.
+    /// A kept signature that is none, is over another model, or isn't by the key that it names.
+    #[error("entry {index}: the model signature {digest} that it keeps does not hold: {reason}")]
+    ModelSignature { index: u64, digest: Hash, reason: String } = "model.signature", Violation;
+    /// Other files than those that were registered.
+    #[error("entry {index}: the files of {model} {version} are not those that it registers: {what}")]
+    ModelDiffers { index: u64, model: String, version: String, what: String } = "model.differs", Violation;
+    /// Files for which no digest can stand.
+    #[error("entry {index}: the files of {model} {version} cannot be those that it registers: {reason}")]
+    ModelUnreadable { index: u64, model: String, version: String, reason: String } = "model.unreadable", Violation;
+    /// No files, where a version was named.
+    #[error("entry {index}: the files of {model} {version} are not at {place}")]
+    ModelMissing { index: u64, model: String, version: String, place: String } = "model.missing", Violation;
+    /// No files, where all versions of a model were looked for.
+    #[error("entry {index}: there are no files of {model} {version} to hold against it")]
+    ModelAbsent { index: u64, model: String, version: String } = "model.absent", Remark;
+    /// Somebody named what was never registered.
+    #[error("no lawful entry registers {model}{}", version.as_ref().map(|version| format!(" {version}")).unwrap_or_default())]
+    ModelUnregistered { model: String, version: Option<String> } = "model.unregistered", Violation;
+
     // What the rules notice beside the event itself.
     /// A key signed after the entry from which it is said to be compromised.
     #[error("entry {index}: {person}'s key {key} signed it, and entry {revoked_by} says that the key was compromised since entry {since}")]
@@ -308,6 +328,19 @@ impl Finding {
         own.chain(Refusal::CODES.iter().map(|code| format!("rule.{code}")))
     }
 
+    /// Whether administrators can accept it: a violation that the log itself shows. What an auditor's own files show, they
+    /// cannot know.
+    fn can_be_accepted(&self) -> bool {
+        let is_of_files = matches!(
+            self,
+            Self::ModelDiffers { .. }
+                | Self::ModelUnreadable { .. }
+                | Self::ModelMissing { .. }
+                | Self::ModelUnregistered { .. }
+        );
+        self.class() == Class::Violation && !is_of_files
+    }
+
     /// The entry that it is about; none where it is about the log as a whole.
     #[must_use]
     pub fn index(&self) -> Option<u64> {
@@ -419,7 +452,8 @@ impl Findings {
         if *count <= FINDINGS_PER_CODE_MAX {
             self.kept.push(finding);
         } else if finding.class() == Class::Violation {
-            self.violations_beyond.insert((finding.index().unwrap_or(u64::MAX), code));
+            let index = finding.index().filter(|_| finding.can_be_accepted());
+            self.violations_beyond.insert((index.unwrap_or(u64::MAX), code));
         }
     }
 
@@ -455,8 +489,8 @@ impl Findings {
         };
         let mut findings: Vec<Found> = Vec::with_capacity(self.kept.len());
         for finding in std::mem::take(&mut self.kept) {
-            let is_violation = finding.class() == Class::Violation;
-            let accepted_by = is_violation.then(|| accepted_by(finding.index(), &finding.code())).flatten();
+            let accepted_by =
+                finding.can_be_accepted().then(|| accepted_by(finding.index(), &finding.code())).flatten();
             findings.push(Found { finding, accepted_by });
         }
         let beyond = std::mem::take(&mut self.violations_beyond);

@@ -13,6 +13,7 @@
 //! | `compromise` | what compromised keys signed, and what rests on it: a second walk, where there is such a key |
 //! | `log_keys` | which keys may have signed a checkpoint, and which must have |
 //! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
+//! | [`models`] | the files of models that an auditor has, and the signatures over them that are kept |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`kept`], `resumption` | what an auditor keeps, and checking only what came since |
 //! | [`cosigned`] | the notes in `cosigned/` that witnesses cosigned: as good as earlier checkpoints |
@@ -30,6 +31,7 @@ mod frames;
 pub mod held;
 pub mod kept;
 pub mod log_keys;
+pub mod models;
 mod replay;
 pub mod report;
 mod resumption;

@@ -22,6 +22,7 @@ use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
 use super::kept::{EarlierIds, KeptState};
 use super::log_keys::KeyHistory;
+use super::models;
 
 /// What the walk over the entries carries along.
 pub(super) struct Replay {
@@ -43,6 +44,7 @@ pub(super) struct Replay {
     newest_note: Option<Vec<u8>>,
     /// None where nobody asks for attachments.
     attachments: Option<Register>,
+    models: models::Register,
 }
 
 /// What was gone through.
@@ -70,6 +72,7 @@ pub(super) struct Replayed {
     pub(super) rules_judged_up_to: u64,
     pub(super) counts: Counts,
     pub(super) attachments: Option<Register>,
+    pub(super) models: models::Register,
     /// What the rules' state came to.
     pub(super) state: State<EarlierIds>,
     pub(super) compromised: Vec<CompromisedKey>,
@@ -120,6 +123,7 @@ impl Replay {
             counts: Counts::default(),
             newest_note: None,
             attachments: None,
+            models: models::Register::default(),
         };
         replay.compare_anchors();
         replay
@@ -158,6 +162,11 @@ impl Replay {
     /// Keeps in mind which attachments lawful entries cite and redact.
     pub(super) fn with_attachments(self) -> Self {
         Self { attachments: Some(Register::default()), ..self }
+    }
+
+    /// Keeps in mind which models lawful entries register, as far as `models` wants them.
+    pub(super) fn with_models(self, models: models::Register) -> Self {
+        Self { models, ..self }
     }
 
     /// Takes what is wrong with frames.
@@ -215,6 +224,7 @@ impl Replay {
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
             attachments: self.attachments,
+            models: self.models,
             state: self.rules.state,
             compromised: self.rules.compromised,
         }
@@ -241,8 +251,11 @@ impl Replay {
                 let (recorded_at, event, signers) = (place.recorded_at, &event, signers.as_slice());
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers };
                 let was_accepted = self.rules.judge(&submission, &mut self.findings);
-                if let Some(register) = self.attachments.as_mut().filter(|_| was_accepted == Some(true)) {
-                    register.take(index, event, &mut self.findings);
+                if was_accepted == Some(true) {
+                    self.models.take(index, event);
+                    if let Some(register) = &mut self.attachments {
+                        register.take(index, event, &mut self.findings);
+                    }
                 }
                 if let Body::LogKeyRotated(rotation) = &event.body {
                     self.rotate(index, rotation, was_accepted);

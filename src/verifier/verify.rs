@@ -5,12 +5,13 @@
 //! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
 //!    signatures checked on all cores, those of the group before are replayed in order.
 //! 3. Trust root, `head` and earlier checkpoints are held against what was read; then, in a directory, the
-//!    attachments' bytes.
+//!    attachments' bytes; and the files of models, where an auditor has them.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::evidence::model_signature::PublicKeyPem;
 use crate::hash::Hash;
 use crate::lifecycle::state::State;
 use crate::log::trust_root::TrustRoot;
@@ -37,6 +38,7 @@ use super::frames::{Frames, Step};
 use super::held::{MaxAge, weigh};
 use super::kept::{EarlierIds, Head as KeptHead, KeptState};
 use super::log_keys::{Candidates, KeyHistory};
+use super::models::{self, Checked, ModelSource, ModelSourceError};
 use super::replay::{Replay, Replayed};
 use super::report::{Anchored, AttachmentCounts, KeptUse, Report, Verdict};
 
@@ -70,6 +72,10 @@ pub struct Options<'a> {
     pub max_unheld: Option<u64>,
     /// How old may be what is held.
     pub max_age: Option<MaxAge>,
+    /// Where the files of models are.
+    pub models: Option<&'a dyn ModelSource>,
+    /// The keys whose signatures over models count.
+    pub model_keys: &'a [PublicKeyPem],
 }
 
 /// What a verification came to.
@@ -157,6 +163,9 @@ pub enum VerifyError {
     /// `cosigned/` could not be listed.
     #[error(transparent)]
     Cosigned(#[from] CosignedError),
+    /// A model's files could not be read.
+    #[error("the files of a model: {0}")]
+    Models(#[from] ModelSourceError),
     /// No threads could be started.
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
@@ -390,7 +399,8 @@ impl Verification<'_> {
         let Replayed { compromised, state, findings, .. } = &mut replayed;
         find_compromised(self.source, (start, until), compromised, state, &mut doubtful, findings)?;
         let attachments = self.check_attachments(size, &mut replayed)?;
-        let end = End { size, position: frames.position(), has_gap, goes_on, attachments, doubtful };
+        let models = self.check_models(&mut replayed)?;
+        let end = End { size, position: frames.position(), has_gap, goes_on, attachments, models, doubtful };
         Ok(self.judged(replayed, &expected, founding.as_ref(), &end))
     }
 
@@ -405,7 +415,8 @@ impl Verification<'_> {
         let head_size = self.published.head().map(Head::size);
         let first_key = expected.log_key.as_ref();
         let Some(kept) = self.kept else {
-            let replay = Replay::new(anchors, KeyHistory::new(first_key), head_size, findings);
+            let replay = Replay::new(anchors, KeyHistory::new(first_key), head_size, findings)
+                .with_models(models::Register::of(self.options.models));
             let registers = self.attachments.is_some() || self.options.keep;
             return Ok(if registers { replay.with_attachments() } else { replay });
         };
@@ -414,7 +425,9 @@ impl Verification<'_> {
         for (_, key, _) in rotations {
             candidates.know(*key);
         }
-        Ok(Replay::resume(kept, anchors, KeyHistory::restore(first_key, rotations), head_size, findings))
+        let replay =
+            Replay::resume(kept, anchors, KeyHistory::restore(first_key, rotations), head_size, findings);
+        Ok(replay.with_models(models::Register::of(self.options.models)))
     }
 
     /// Holds the bytes in `attachments/` against what lawful entries cite and redact.
@@ -426,6 +439,13 @@ impl Verification<'_> {
         let (Some(dir), Some(register)) = (self.attachments, &replayed.attachments) else { return Ok(None) };
         let judged_to_the_end = replayed.rules_judged_up_to == size;
         attachments::check(dir, register, judged_to_the_end, &mut replayed.findings).map(Some)
+    }
+
+    /// Holds the files of models, and the signatures over them, against what lawful entries register.
+    fn check_models(&self, replayed: &mut Replayed) -> Result<Checked, VerifyError> {
+        let (source, keys) = (self.options.models, self.options.model_keys);
+        let check = models::Check { ledger: self.attachments, source, keys };
+        check.run(&replayed.models, &mut replayed.findings)
     }
 
     /// What is published, and what earlier checkpoints prove to have been.
@@ -509,6 +529,8 @@ impl Verification<'_> {
             strict: self.options.strict,
             rules_judged_up_to: replayed.rules_judged_up_to,
             attachments: end.attachments,
+            model_signatures: end.models.signatures,
+            models: end.models.models,
             checkpoints: reports(Source::Given),
             cosigned: reports(Source::Cosigned),
             findings,
@@ -562,6 +584,7 @@ pub(super) struct End {
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
     attachments: Option<AttachmentCounts>,
+    models: Checked,
     /// Entries that compromised keys signed.
     pub(super) doubtful: BTreeSet<u64>,
 }
