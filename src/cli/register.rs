@@ -24,8 +24,8 @@ const FILES_LISTED_MAX: usize = 100_000;
 /// Register a model version with the digest of its files. It never changes after that.
 ///
 /// The digest is the root that OpenSSF model signing gives the same files, and beside it one that
-/// commits to their names as well. The list of the files is attached, so that `rollbook model verify` can
-/// name each one that differs.
+/// commits to their names as well. The list of the files is attached, so that `rollbook model
+/// verify` can name each one that differs.
 ///
 /// An OpenSSF signature over the model is attached too, once it was held against the files and against
 /// --signature-key. Where it lies in the model, it is no part of the digest.

@@ -33,9 +33,10 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 /// Or let --state keep what was verified: the next audit then checks only what came since, and that it
 /// extends the old log. The bytes of entries before are not read again.
 ///
-/// With --models, the files of models that you have are held against what was registered, each version
-/// by the directory of its name. Signatures over models that registrations keep are read in any case, and
-/// checked where --model-key says whose they should be. Both need the log from its start, without --state.
+/// With --models, the files of models that you have are held against what was registered, each
+/// version by the directory of its name. Signatures over models that registrations keep are read in
+/// any case, and checked where --model-key says whose they should be. Both options need the log from
+/// its start, without --state.
 ///
 /// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
 /// not be read; 4 sound, but not anchored as asked: no trust root was given, nothing that you gave

@@ -21,7 +21,7 @@ use crate::hash::Hash;
 use crate::signing::envelope::pae;
 
 /// The largest bundle, in bytes: that of some 200,000 files, and the largest that can be attached. Reading it takes some
-/// six times that in memory.
+/// seven times that in memory.
 pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 /// The largest public key file, in bytes. That of P-521 has 268.
 pub const PUBLIC_KEY_BYTES_MAX: usize = 16 << 10;
@@ -50,7 +50,6 @@ pub struct ModelSignature {
     /// The hash of the digests of all resources, which was computed again.
     root: Hash,
     manifest: Manifest,
-    ignored: Vec<String>,
 }
 
 /// By what a bundle says that it was signed.
@@ -314,8 +313,6 @@ struct PredicateJson {
 struct SerializationJson {
     method: String,
     hash_type: String,
-    #[serde(default)]
-    ignore_paths: Vec<String>,
     shard_size: Option<f64>,
 }
 
@@ -365,8 +362,8 @@ impl ModelSignature {
         let SignatureJson { sig } = only("signatures", signatures)?;
         let payload = STANDARD.decode(payload).map_err(|error| unfit("payload", error.to_string()))?;
         let signature = STANDARD.decode(sig).map_err(|error| unfit("signature", error.to_string()))?;
-        let Statement { name, root, manifest, ignored } = Statement::parse(&payload)?;
-        Ok(Self { signer: signer(verification_material)?, payload, signature, name, root, manifest, ignored })
+        let Statement { name, root, manifest } = Statement::parse(&payload)?;
+        Ok(Self { signer: signer(verification_material)?, payload, signature, name, root, manifest })
     }
 
     /// By what it says that it was signed.
@@ -391,12 +388,6 @@ impl ModelSignature {
     #[must_use]
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest
-    }
-
-    /// Which paths were left out.
-    #[must_use]
-    pub fn ignored(&self) -> &[String] {
-        &self.ignored
     }
 
     /// Holds the signature against the keys that somebody trusts. Where it names its key, no other one is tried.
@@ -434,7 +425,6 @@ struct Statement {
     name: String,
     root: Hash,
     manifest: Manifest,
-    ignored: Vec<String>,
 }
 
 impl Statement {
@@ -453,7 +443,7 @@ impl Statement {
             return Err(Error::Root { actual, expected });
         }
         let manifest = manifest(&serialization, resources)?;
-        Ok(Self { name, root: actual, manifest, ignored: serialization.ignore_paths })
+        Ok(Self { name, root: actual, manifest })
     }
 }
 
@@ -473,7 +463,7 @@ fn root_of(resources: &[ResourceJson]) -> Result<Hash, Error> {
 }
 
 fn manifest(serialization: &SerializationJson, resources: Vec<ResourceJson>) -> Result<Manifest, Error> {
-    let SerializationJson { method, hash_type, shard_size, .. } = serialization;
+    let SerializationJson { method, hash_type, shard_size } = serialization;
     if hash_type != SHA256 {
         return Ok(Manifest::Foreign { hash_type: hash_type.chars().take(160).collect() });
     }
@@ -623,7 +613,7 @@ mod tests {
             let Manifest::Files(files) = signature.manifest() else { panic!("{curve}") };
             assert_eq!(files.files().len(), 8);
             assert_eq!(files.files()[0].path, ".hidden");
-            assert_eq!((signature.name(), signature.ignored().len()), ("model", 5));
+            assert_eq!(signature.name(), "model");
         }
     }
 

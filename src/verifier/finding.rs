@@ -179,7 +179,7 @@ findings! {
     #[error("entry {index}: it redacts the attachment {digest}, which no entry before it cites")]
     AttachmentRedactsNothing { index: u64, digest: Hash } = "attachment.redacts_nothing", Remark;
 
-    // The files of models. `index` is that of the registration. Those that an auditor's own files show, nobody can accept.
+    // The files of models. `index` is that of the registration. No rule lets anybody accept these.
     /// A kept signature that is none, is over another model, or isn't by the key that it names.
     #[error("entry {index}: the model signature {digest} that it keeps does not hold: {reason}")]
     ModelSignature { index: u64, digest: Hash, reason: String } = "model.signature", Violation;
@@ -328,19 +328,6 @@ impl Finding {
         own.chain(Refusal::CODES.iter().map(|code| format!("rule.{code}")))
     }
 
-    /// Whether administrators can accept it: a violation that the log itself shows. What an auditor's own files show, they
-    /// cannot know.
-    fn can_be_accepted(&self) -> bool {
-        let is_of_files = matches!(
-            self,
-            Self::ModelDiffers { .. }
-                | Self::ModelUnreadable { .. }
-                | Self::ModelMissing { .. }
-                | Self::ModelUnregistered { .. }
-        );
-        self.class() == Class::Violation && !is_of_files
-    }
-
     /// The entry that it is about; none where it is about the log as a whole.
     #[must_use]
     pub fn index(&self) -> Option<u64> {
@@ -452,8 +439,7 @@ impl Findings {
         if *count <= FINDINGS_PER_CODE_MAX {
             self.kept.push(finding);
         } else if finding.class() == Class::Violation {
-            let index = finding.index().filter(|_| finding.can_be_accepted());
-            self.violations_beyond.insert((index.unwrap_or(u64::MAX), code));
+            self.violations_beyond.insert((finding.index().unwrap_or(u64::MAX), code));
         }
     }
 
@@ -489,8 +475,8 @@ impl Findings {
         };
         let mut findings: Vec<Found> = Vec::with_capacity(self.kept.len());
         for finding in std::mem::take(&mut self.kept) {
-            let accepted_by =
-                finding.can_be_accepted().then(|| accepted_by(finding.index(), &finding.code())).flatten();
+            let is_violation = finding.class() == Class::Violation;
+            let accepted_by = is_violation.then(|| accepted_by(finding.index(), &finding.code())).flatten();
             findings.push(Found { finding, accepted_by });
         }
         let beyond = std::mem::take(&mut self.violations_beyond);

@@ -774,6 +774,7 @@ fn attacks_cover_every_finding() {
     found.extend(crate::authority::FINDS);
     found.extend(crate::packs::codes_found());
     found.extend(crate::witnesses::FINDS);
+    found.extend(crate::models::codes_found());
     found.extend(crate::tampering::codes_found());
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -15,8 +15,9 @@ use crate::linkage::model::FileDigest;
 
 /// Digest a model's files as `register` does; record nothing.
 ///
-/// The root is the one that OpenSSF model signing gives the same files, and commits to their contents.
-/// The named digest commits to their names as well: it is the SHA-256 of what --files prints.
+/// The root is the one that OpenSSF model signing gives the same files, and commits to their
+/// contents. The named digest commits to their names as well: it is the SHA-256 of what --files
+/// prints.
 ///
 /// Example:
 ///   rollbook model digest ./models/credit-scorer

@@ -21,19 +21,22 @@ use crate::evidence::model_signature::{BUNDLE_MEDIA_TYPE, Manifest, ModelSignatu
 use crate::hash::Hash;
 use crate::linkage::model::{ModelDigest, ModelError, ModelOptions};
 
-/// Say whether a model's files are the registered ones, and name each that differs, is missing or is extra.
+/// Say whether a model's files are the registered ones, and name each one that is not.
 ///
-/// They are held against the registration in the ledger, or against a digest: the OpenSSF root, or the
-/// one that covers names as well. The ledger is believed here: `rollbook verify` judges it.
+/// They are held against the registration in the ledger, or against a digest: the OpenSSF root, or
+/// the one that covers names as well. The ledger is believed here: `rollbook verify` judges it.
 ///
-/// Files are named by the list that the registration keeps, else by a signature over the files.
+/// Each file that differs, is missing or is extra is named, by the list that the registration keeps,
+/// else by a signature over the files.
 ///
-/// Exit codes: 0 they are; 1 they are not; 2 the command line or an input is wrong; 3 the world failed.
+/// Exit codes: 0 they are; 1 they are not; 2 the command line or an input is wrong; 3 the world
+/// failed.
 ///
 /// Example:
 ///   rollbook model verify ./models/credit-scorer credit-scorer 1.0.0
-///   rollbook model verify ./models/credit-scorer --digest 55266a1bc9eeb11c9dcff3bd4b7a81f084644cb9fbdc7d9560fd7c059cd71b71
-///   rollbook model verify ./models/credit-scorer credit-scorer 1.0.0 --signature model.sig --signature-key signer.pub
+///   rollbook model verify ./models/credit-scorer credit-scorer 1.0.0 --signature-key signer.pub
+///   rollbook model verify ./models/credit-scorer
+///     --digest 55266a1bc9eeb11c9dcff3bd4b7a81f084644cb9fbdc7d9560fd7c059cd71b71
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct VerifyModel {

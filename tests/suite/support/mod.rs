@@ -3,6 +3,7 @@
 //! a ledger on a disk that fails when told, a desk to work the program at, and a writer in a process of its own.
 
 pub(crate) mod agent;
+pub(crate) mod bundles;
 pub(crate) mod child;
 pub(crate) mod crash_disk;
 pub(crate) mod desk;
