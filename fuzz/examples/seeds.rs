@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use rollbook::evidence::git_object::ObjectFormat;
 use rollbook::export::tlog_proof::TlogProof;
@@ -35,6 +37,7 @@ fn main() {
     policies();
     drafts(&vectors);
     payloads();
+    model_signatures(&vectors);
     logs(&seed::short_log());
     git_paths();
 }
@@ -292,6 +295,22 @@ fn payloads() {
     write("ingest", "review", payload(4, r#"{"action":"approved","reviewers":[]}"#));
     let headers = "X-MLflow-Delivery-Id: d\nX-MLflow-Timestamp: 1\nX-MLflow-Signature: v1,AAAA\nX-Hub-Signature-256: sha256=00\n\n{}";
     write("ingest", "headers", payload(5, headers));
+}
+
+/// Bundles of the real program, their statements alone, and a list of files; see the target for the first byte.
+fn model_signatures(vectors: &Path) {
+    for (name, bundle) in files(&vectors.join("model-signatures"), ".sig") {
+        let json: serde_json::Value = serde_json::from_str(&bundle).expect("a bundle");
+        let payload = json["dsseEnvelope"]["payload"].as_str().expect("a payload");
+        let statement = STANDARD.decode(payload).expect("base64");
+        write("model_signature", &name, ["\0", &bundle].concat());
+        write("model_signature", &format!("{name}-statement"), [&[1], statement.as_slice()].concat());
+    }
+    let list = rollbook::evidence::model_files::ModelFiles::parse(
+        format!("{}  a/x\n", rollbook::hash::Hash::of(b"x")).as_bytes(),
+    );
+    let list = list.expect("a list of one file").to_list();
+    write("model_signature", "list", [&[2], list.as_slice()].concat());
 }
 
 fn logs(log: &Forge) {

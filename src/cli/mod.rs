@@ -36,6 +36,7 @@ pub mod input;
 pub mod kept;
 pub mod key;
 pub mod log;
+pub mod model;
 pub mod note;
 pub mod observed;
 pub mod pack;
@@ -97,6 +98,8 @@ enum Command {
     Policy(policy::Policy),
     #[command(subcommand)]
     Draft(draft::DraftCommand),
+    #[command(subcommand)]
+    Model(model::Model),
     Register(register::Register),
     Evaluate(evaluate::Evaluate),
     Promote(promote::Promote),
@@ -206,6 +209,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Key(command) => command.run(context),
         Command::Policy(command) => command.run(context),
         Command::Draft(command) => command.run(context),
+        Command::Model(command) => command.run(context),
         Command::Register(command) => command.run(context),
         Command::Evaluate(command) => command.run(context),
         Command::Promote(command) => command.run(context),

@@ -206,6 +206,26 @@ findings! {
     #[error("entry {index}: its attachment {digest} is not the Git object that it stands for: {reason}")]
     GitAttached { index: u64, digest: Hash, reason: String } = "git.object", Violation;
 
+    // The files of models. `index` is that of the registration. No rule lets anybody accept these.
+    /// A kept signature that is none, is over another model, or isn't by the key that it names.
+    #[error("entry {index}: the model signature {digest} that it keeps does not hold: {reason}")]
+    ModelSignature { index: u64, digest: Hash, reason: String } = "model.signature", Violation;
+    /// Other files than those that were registered.
+    #[error("entry {index}: the files of {model} {version} are not those that it registers: {what}")]
+    ModelDiffers { index: u64, model: String, version: String, what: String } = "model.differs", Violation;
+    /// Files for which no digest can stand.
+    #[error("entry {index}: the files of {model} {version} cannot be those that it registers: {reason}")]
+    ModelUnreadable { index: u64, model: String, version: String, reason: String } = "model.unreadable", Violation;
+    /// No files, where a version was named.
+    #[error("entry {index}: the files of {model} {version} are not at {place}")]
+    ModelMissing { index: u64, model: String, version: String, place: String } = "model.missing", Violation;
+    /// No files, where all versions of a model were looked for.
+    #[error("entry {index}: there are no files of {model} {version} to hold against it")]
+    ModelAbsent { index: u64, model: String, version: String } = "model.absent", Remark;
+    /// Somebody named what was never registered.
+    #[error("no lawful entry registers {model}{}", version.as_ref().map(|version| format!(" {version}")).unwrap_or_default())]
+    ModelUnregistered { model: String, version: Option<String> } = "model.unregistered", Violation;
+
     // What the rules notice beside the event itself.
     /// A key signed after the entry from which it is said to be compromised.
     #[error("entry {index}: {person}'s key {key} signed it, and entry {revoked_by} says that the key was compromised since entry {since}")]

@@ -24,6 +24,7 @@ use super::finding::{Finding, Findings};
 use super::frames::GapCause;
 use super::kept::{EarlierIds, KeptState};
 use super::log_keys::KeyHistory;
+use super::models;
 use super::proofs::{Claim, Claims};
 
 /// What the walk over the entries carries along.
@@ -50,6 +51,7 @@ pub(super) struct Replay {
     commits: Option<Vec<RecordedCommit>>,
     /// What they say of attachments that prove something of a commit; none where attachments are left alone.
     claims: Option<Claims>,
+    models: models::Register,
 }
 
 /// What was gone through.
@@ -77,6 +79,7 @@ pub(super) struct Replayed {
     pub(super) rules_judged_up_to: u64,
     pub(super) counts: Counts,
     pub(super) attachments: Option<Register>,
+    pub(super) models: models::Register,
     /// What the rules' state came to.
     pub(super) state: State<EarlierIds>,
     pub(super) compromised: Vec<CompromisedKey>,
@@ -129,6 +132,7 @@ impl Replay {
             attachments: None,
             commits: None,
             claims: None,
+            models: models::Register::default(),
         };
         replay.compare_anchors();
         replay
@@ -184,6 +188,11 @@ impl Replay {
     /// What is to be looked at among the attachments, now that so many claims wait or the log has ended.
     pub(super) fn take_claims(&mut self, at_the_end: bool) -> Vec<Claim> {
         self.claims.as_mut().map(|claims| claims.due(at_the_end)).unwrap_or_default()
+    }
+
+    /// Keeps in mind which models lawful entries register, as far as `models` wants them.
+    pub(super) fn with_models(self, models: models::Register) -> Self {
+        Self { models, ..self }
     }
 
     /// Takes what is wrong with frames.
@@ -252,6 +261,7 @@ impl Replay {
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
             attachments: self.attachments,
+            models: self.models,
             state: self.rules.state,
             compromised: self.rules.compromised,
         }
@@ -280,6 +290,7 @@ impl Replay {
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers, git };
                 let was_accepted = self.rules.judge(&submission, &mut self.findings);
                 if was_accepted == Some(true) {
+                    self.models.take(index, event);
                     self.take_lawful(index, event);
                 }
                 if let Body::LogKeyRotated(rotation) = &event.body {

@@ -15,6 +15,7 @@ use super::finding::{Class, Found};
 use super::held::{Age, AgeClock, Held, HeldBy, Shortfall};
 use super::kept::KeptState;
 use super::log_keys::{RotationReport, Unvouched};
+use super::models::{ModelCounts, ModelSignatureCounts};
 
 /// How many findings the text shows; JSON holds all that were kept.
 const FINDINGS_SHOWN_MAX: usize = 100;
@@ -234,6 +235,12 @@ pub struct Report {
     /// The clones given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clones: Vec<CloneReport>,
+    /// Signatures over models that registrations keep; none where there is none, or they were not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_signatures: Option<ModelSignatureCounts>,
+    /// The models whose files the auditor has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<ModelCounts>,
     /// The earlier checkpoints given.
     pub checkpoints: Vec<CheckpointReport>,
     /// The notes in `cosigned/` that witnesses of the trust root cosigned.
@@ -304,6 +311,12 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
     }
     for CloneReport { name, checked } in &report.clones {
         line("clone", format!("{name}: {} held against it", counted(*checked, "commit", "commits")));
+    }
+    if let Some(counts) = &report.model_signatures {
+        line("signed models", signatures_words(counts));
+    }
+    if let Some(ModelCounts { agree, differ, absent }) = report.models {
+        line("model files", format!("{agree} as registered, {differ} not, {absent} not there"));
     }
     match report.anchored {
         Anchored::No => line("trust root", "none given: any ledger could stand here".into()),
@@ -413,6 +426,21 @@ fn held_words(held: &Held, quorum: Option<&Name>) -> String {
         text += &format!(", and again at {seen_at}");
     }
     text
+}
+
+/// How many signatures were checked, and why the others were not.
+fn signatures_words(counts: &ModelSignatureCounts) -> String {
+    let ModelSignatureCounts { verified, wrong, no_key, other_key, certificate, foreign_hash } = *counts;
+    let told = [
+        (verified, "verified"),
+        (wrong, "wrong"),
+        (no_key, "not checked: no key given"),
+        (other_key, "not checked: made by another key"),
+        (certificate, "not checked: made with a certificate"),
+        (foreign_hash, "not checked: over hashes that this program does not compute"),
+    ];
+    let told = told.into_iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join("; ")
 }
 
 fn held_in_short(held: &Held) -> String {

@@ -796,6 +796,7 @@ fn attacks_cover_every_finding() {
     found.extend(crate::git_manifests::FINDS);
     found.extend(crate::packs::codes_found());
     found.extend(crate::witnesses::FINDS);
+    found.extend(crate::models::codes_found());
     found.extend(crate::tampering::codes_found());
     found.extend(crate::rule_table::rows().flat_map(|row| row.besides));
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();

@@ -4,6 +4,7 @@
 //! of webhooks.
 
 pub(crate) mod agent;
+pub(crate) mod bundles;
 pub(crate) mod child;
 pub(crate) mod crash_disk;
 pub(crate) mod desk;
