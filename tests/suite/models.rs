@@ -17,7 +17,8 @@ const FILES: [(&str, &str); 3] =
 
 /// What `sha256sum` says of them, sorted by byte.
 fn file_list() -> String {
-    FILES.iter().map(|(path, content)| format!("{}  {path}\n", Hash::of(content.as_bytes()))).collect()
+    let lines = FILES.map(|(path, content)| format!("{}  {path}\n", Hash::of(content.as_bytes())));
+    lines.concat()
 }
 
 fn root() -> Hash {
@@ -368,7 +369,8 @@ const ATTACKS: &[Attack] = &[
     Attack {
         what: "a file renamed, its root kept",
         act: |desk| {
-            std::fs::rename(desk.path("models/1.0.0/vocab.txt"), desk.path("models/1.0.0/vocal.txt")).unwrap()
+            std::fs::rename(desk.path("models/1.0.0/vocab.txt"), desk.path("models/1.0.0/vocal.txt"))
+                .unwrap();
         },
         options: MODELS,
         finds: &[("model.differs", Some(2), "missing: vocab.txt; extra: vocal.txt")],

@@ -1,4 +1,4 @@
-//! The `model-signing` program of PyPI: what it signs, Rollbook registers and verifies; and both say the same of copies
+//! The `model-signing` program from `PyPI`: what it signs, Rollbook registers and verifies; and both say the same of copies
 //! that were changed.
 //!
 //! Ignored by default: `cargo test -- --include-ignored`. The interpreter that has the program is `ROLLBOOK_PYTHON`, or
