@@ -1,7 +1,8 @@
 #!/bin/sh
-# Hands a webhook's delivery to the ledger: the body on stdin, `mlflow`, `argocd` or `github` as the first argument.
-# Any small web server that runs a program can call it; the headers come in the variables below.
+# Hands a webhook's delivery to the ledger: `mlflow`, `argocd` or `github` as the first argument, the body on stdin.
+# Any small web server that runs a program can call it; the headers come in variables, see below.
 #
+# BODY_FILE   the file with the body, if that is not on stdin
 # KEY         the key that passes reports on; it needs the roles for what they say
 # OPTIONS     a file of further options, one a line, such as `--alias` and `champion=production`
 # SECRET      the file with the secret that the sender was given; without it, nothing is checked
@@ -11,7 +12,7 @@ sender=$1
 
 body=$(mktemp)
 trap 'rm -f "$body"' EXIT
-cat > "$body"
+if [ -n "${BODY_FILE:-}" ]; then cat "$BODY_FILE" > "$body"; else cat > "$body"; fi
 
 # Options of the command, one argument a line of the file.
 set --

@@ -98,6 +98,7 @@ impl<'a> Application<'a> {
     }
 
     fn failed(&self) -> Result<Rollout, PayloadError> {
+        self.is_whole()?;
         let at = self.operation.get("finishedAt").read("a time")?;
         Ok(Rollout { at: Some(at), ..self.unlisted(ChangeOutcome::Failed)? })
     }
@@ -410,6 +411,11 @@ mod tests {
                 if pointer.ends_with("labels") { json!({ "rollbook.dev/env": value }) } else { value };
             let error = read(&with(&[(&pointer, value)])).unwrap_err();
             assert!(error.contains(told), "{pointer}: {error}, not {told}");
+        }
+        for (name, value) in [("dryRun", json!(true)), ("resources", json!([{"kind": "Job"}]))] {
+            let trial = format!("/status/operationState/operation/sync/{name}");
+            let failed = with(&[("/status/operationState/phase", json!("Failed")), (&trial, value)]);
+            assert!(read(&failed).unwrap_err().contains(name), "a failed {name} has changed nothing");
         }
         assert_eq!(rollout(b"[]", None).unwrap_err().to_string(), "the payload is not an object");
     }

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::evaluate::agree;
 use crate::cli::failure::Failure;
 use crate::cli::record::RecordArgs;
 use crate::event::text::{EnvironmentName, Name};
-use crate::linkage::argocd::{ENVIRONMENT_MARK, Hook, MODEL_MARK, rollout};
+use crate::linkage::argocd::{Hook, rollout};
 
-use super::rollout::{Place, complete};
-use super::{incomplete, passing_on, read_payload, unusable};
+use super::rollout::{Place, Says, complete};
+use super::{passing_on, read_payload, unusable};
 
 /// Report what came of a change, from the Argo CD Application that carried it out.
 ///
@@ -46,25 +45,22 @@ pub(crate) struct IngestArgoCd {
     record: RecordArgs,
 }
 
+/// See [`ENVIRONMENT_MARK`] and [`MODEL_MARK`].
+///
+/// [`ENVIRONMENT_MARK`]: crate::linkage::argocd::ENVIRONMENT_MARK
+/// [`MODEL_MARK`]: crate::linkage::argocd::MODEL_MARK
+const SAYS: Says = Says {
+    environment: ("`metadata.annotations[\"rollbook.dev/env\"]`", "--env E, or annotate the Application"),
+    model: ("`metadata.annotations[\"rollbook.dev/model\"]`", "--model M, or annotate the Application"),
+};
+
 impl IngestArgoCd {
     pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
         let json = read_payload(&self.payload)?;
         let rollout =
             rollout(&json, self.hook).map_err(|error| unusable(&self.payload, "Argo CD", &error))?;
-        let environment = agree("environment", self.env.as_ref(), rollout.environment.as_ref())?;
-        let model = agree("model", self.model.as_ref(), rollout.model.as_ref())?;
-        let place = Place {
-            environment: environment.cloned().ok_or_else(|| mark(ENVIRONMENT_MARK, "--env E"))?,
-            model: model.cloned().ok_or_else(|| mark(MODEL_MARK, "--model M"))?,
-        };
+        let place = Place::of(&rollout, self.env.as_ref(), self.model.as_ref(), &SAYS)?;
         let args = passing_on(&self.record, "argocd", rollout.report_id.clone(), rollout.at)?;
         complete(context, &args, &place, &rollout)
     }
-}
-
-fn mark(name: &str, option: &str) -> Failure {
-    incomplete(
-        &format!("`metadata.annotations[\"{name}\"]`"),
-        &format!("{option}, or annotate the Application"),
-    )
 }

@@ -6,15 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::evaluate::agree;
 use crate::cli::failure::Failure;
 use crate::cli::record::RecordArgs;
 use crate::event::text::{EnvironmentName, Name};
 use crate::linkage::github::{Report, read};
 use crate::linkage::webhook::GITHUB_EVENT;
 
-use super::rollout::{Place, complete};
-use super::{WebhookArgs, incomplete, mapped, not_signed, passing_on, read_payload, unusable};
+use super::rollout::{Place, Says, complete};
+use super::{WebhookArgs, mapped, not_signed, passing_on, read_payload, unusable};
 
 /// Report what came of a change, from GitHub's webhook `deployment_status`.
 ///
@@ -49,6 +48,11 @@ pub(crate) struct IngestGitHub {
     record: RecordArgs,
 }
 
+const SAYS: Says = Says {
+    environment: ("`deployment.environment`", "--environment NAME=E"),
+    model: ("`deployment.payload[\"rollbook.dev/model\"]`", "--model M"),
+};
+
 impl IngestGitHub {
     pub(super) fn run(&self, context: &Context) -> Result<(), Failure> {
         let environments = self.environments()?;
@@ -62,16 +66,7 @@ impl IngestGitHub {
             Report::Ended(rollout) => rollout,
             Report::Review => return Err(no_signature()),
         };
-        let model = agree("model", self.model.as_ref(), rollout.model.as_ref())?;
-        let place = Place {
-            model: model
-                .cloned()
-                .ok_or_else(|| incomplete("`deployment.payload[\"rollbook.dev/model\"]`", "--model M"))?,
-            environment: rollout
-                .environment
-                .clone()
-                .ok_or_else(|| incomplete("`deployment.environment`", "--environment NAME=E"))?,
-        };
+        let place = Place::of(&rollout, None, self.model.as_ref(), &SAYS)?;
         let args = passing_on(&self.record, "github", rollout.report_id.clone(), rollout.at)?;
         complete(context, &args, &place, &rollout)
     }
