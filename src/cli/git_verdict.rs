@@ -52,7 +52,7 @@ impl GitVerdict {
         let mut signatures = Vec::new();
         for (object, signed) in [(GitThing::Tag, &evidence.tag), (GitThing::Commit, &evidence.commit)] {
             if !matches!(signed, Signed::NotEmbedded) {
-                signatures.push(judged(&mut view, (object, signed), place(body), logged.entry.recorded_at)?);
+                signatures.push(judged(&mut view, (object, signed), place(body), logged.entry.recorded_at));
             }
         }
         let fault = evidence.objects.err().map(|fault| fault.to_string());
@@ -85,18 +85,18 @@ fn judged(
     (object, signed): (GitThing, &Signed),
     place: Place<'_>,
     judged_at: Timestamp,
-) -> Result<SignatureVerdict, Failure> {
+) -> SignatureVerdict {
     let mut verdict =
         SignatureVerdict { object, says: signed.to_string(), counts: None, not_allowed: None, judged_at };
     let Ok(policy) = view.state.policy();
     if let (Some(key), Some(policy)) = (signed.good(), policy) {
         match judge_git_signer(&mut view.state, &policy, key, place, judged_at) {
-            Ok(Ok(signer)) => verdict.counts = Some(signer),
+            Ok(Ok(by)) => verdict.counts = Some(by),
             Ok(Err(reason)) => verdict.not_allowed = Some(reason.to_string()),
             Err(never) => match never {},
         }
     }
-    Ok(verdict)
+    verdict
 }
 
 /// Where an act happens, as far as its event says.
