@@ -735,3 +735,47 @@ impl<S: RowSource> State<S> {
         Ok(seen.filter(|seen| seen.expires_at >= now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source whose one row is an incident.
+    struct OneRow;
+
+    impl RowSource for OneRow {
+        type Error = Infallible;
+
+        fn row(&self, _: &RowKey) -> Result<Option<Row>, Infallible> {
+            Ok(Some(Row::Incident(Arc::new(OpenIncident { places: Vec::new() }))))
+        }
+
+        fn event_id(&self, _: &EventId) -> Result<Option<SeenEvent>, Infallible> {
+            Ok(None)
+        }
+    }
+
+    fn removing(key: &RowKey) -> Changes {
+        let seen = SeenEvent { entry: 0, expires_at: Timestamp::EPOCH };
+        Changes {
+            rows: vec![(key.clone(), None)],
+            seen: (EventId::from_bytes([0; 16]), seen),
+            observations: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_removed_row_stays_removed_and_takes_memory_only_over_a_source_that_holds_it() {
+        let key = RowKey::Incident(Name::new("INC-1").unwrap());
+        let mut over = State::over(OneRow);
+        assert!(over.row(&key).unwrap().is_some());
+        over.commit(removing(&key), Timestamp::EPOCH);
+        assert_eq!((over.row(&key).unwrap(), over.rows.len()), (None, 1));
+
+        let mut alone = State::default();
+        alone.restore([(key.clone(), OneRow.row(&key).unwrap().unwrap())]);
+        assert!(alone.row(&key).unwrap().is_some());
+        alone.commit(removing(&key), Timestamp::EPOCH);
+        assert_eq!((alone.row(&key).unwrap(), alone.rows.len()), (None, 0));
+    }
+}
