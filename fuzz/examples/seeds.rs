@@ -40,6 +40,8 @@ fn main() {
     model_signatures(&vectors);
     logs(&seed::short_log());
     git_paths();
+    git_objects(&vectors.join("ssh_signatures"));
+    allowed_signers();
 }
 
 fn git_paths() {
@@ -318,5 +320,53 @@ fn logs(log: &Forge) {
     // Nobody's, an outsider's and insiders' changes; see the target for the bits.
     for flags in [0, 64, 1, 1 | 32, 1 | 2 | 4 | 32, 1 | 2 | 32, 8, 4 | 16] {
         write("verify_log", &format!("flags-{flags}"), [&[flags], file.as_slice()].concat());
+    }
+}
+
+/// Signed tags and commits, and their signatures with the armour and without.
+fn git_objects(vectors: &Path) {
+    let payload = fs::read_to_string(vectors.join("payload")).expect("the payload is there");
+    for (name, signature) in files(vectors, ".sig") {
+        write("ssh_signature", &name, &signature);
+        let base64: String = signature.lines().filter(|line| !line.starts_with('-')).collect();
+        write("ssh_signature", &format!("{name}-bare"), STANDARD.decode(base64).expect("base64"));
+    }
+    let signature = fs::read_to_string(vectors.join("good-ed25519.sig")).expect("a signature");
+    write("git_object", "tag", format!("{payload}{signature}"));
+    write("git_object", "unsigned-tag", &payload);
+    let folded = signature.trim_end().replace('\n', "\n ");
+    let twice = payload.replacen("\n\n", &format!("\ngpgsig {folded}\n\n"), 1);
+    write("git_object", "tag-with-header", format!("{twice}{signature}"));
+    for (name, header, digits) in [("commit", "gpgsig", 40), ("commit-sha256", "gpgsig-sha256", 64)] {
+        let id = "4b825dc6".repeat(8);
+        let id = &id[..digits];
+        let people =
+            "author A <a@example.com> 1772357400 +0000\ncommitter A <a@example.com> 1772357400 +0000\n";
+        let text = format!("tree {id}\nparent {id}\nparent {id}\n{people}{header} {folded}\n\nPin 1.0.0\n");
+        write("git_object", name, text);
+    }
+    let pgp =
+        "-----BEGIN PGP SIGNATURE-----\n\niA0EAAEKAAAACgkQERERERERERE=\n=abcd\n-----END PGP SIGNATURE-----\n";
+    write("ssh_signature", "openpgp", pgp);
+}
+
+fn allowed_signers() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+    for (name, text) in [
+        ("plain", format!("ada@example.com {key}\n")),
+        (
+            "options",
+            format!(
+                "# people\nada,*@example.com,!eva namespaces=\"git,f?le\",valid-after=\"20260101Z\" {key} laptop\n"
+            ),
+        ),
+        (
+            "renewed",
+            format!("ada valid-before=\"202601010000\" {key}\nada valid-after=\"20260101000000\" {key}\n"),
+        ),
+        ("quoted", format!("\"Ada Lovelace\" namespaces=\"a\\\"b\" {key}\r\n")),
+        ("authority", format!("* cert-authority {key}\n")),
+    ] {
+        write("allowed_signers", name, text);
     }
 }

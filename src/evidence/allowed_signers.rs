@@ -235,10 +235,8 @@ impl Line {
         }
         let (principals, rest) = take_principals(line)?;
         let (word, after) = take_word(rest)?;
-        let (options, rest) = match is_key_type(word) {
-            true => (Options::default(), rest),
-            false => (Options::parse(word)?, after),
-        };
+        let (options, rest) =
+            if is_key_type(word) { (Options::default(), rest) } else { (Options::parse(word)?, after) };
         let line = Self { number, principals: principals.to_owned(), key: parse_key(rest)?, options };
         let fits_itself = line.each_principal().any(|principal| fits_list(principal, principals));
         if fits_itself { Ok(line) } else { Err(LineFault::Nobody(shortened(principals))) }
@@ -340,7 +338,7 @@ impl Options {
                 "namespaces" => set("namespaces", &mut options.namespaces, value)?,
                 "valid-after" => set("valid-after", &mut options.valid_after, time("valid-after", &value)?)?,
                 "valid-before" => {
-                    set("valid-before", &mut options.valid_before, time("valid-before", &value)?)?
+                    set("valid-before", &mut options.valid_before, time("valid-before", &value)?)?;
                 }
                 _ => return Err(unknown()),
             }

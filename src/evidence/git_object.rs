@@ -286,11 +286,10 @@ fn without_signature_headers(bytes: &[u8]) -> Cow<'_, [u8]> {
     while offset < bytes.len() && which < dropped.len() {
         let (line, _) = split_line(&bytes[offset..]);
         let end = offset + line.len();
-        let is_signature =
-            [b"gpgsig ".as_slice(), b"gpgsig-sha256 "].iter().any(|name| line.starts_with(name));
+        let begins = [b"gpgsig ".as_slice(), b"gpgsig-sha256 "].iter().any(|name| line.starts_with(name));
         if in_signature && line[0] == b' ' {
             dropped[which] = dropped[which].map(|(start, _)| (start, end));
-        } else if is_signature {
+        } else if begins {
             dropped[which] = Some((offset, end));
             in_signature = true;
         } else if !line.starts_with(b"gpgsig") {

@@ -414,13 +414,14 @@ impl<'a> RawSignature<'a> {
                 let signed = self.signed_by_security_key(key.application(), message);
                 return self.verify_ed25519(keys, &PublicKey::from_bytes(key.public_key().0), &signed);
             }
-            (KeyData::Rsa(_), Algorithm::Rsa { hash: None }) => return Err(self.unsupported()),
-            (KeyData::Rsa(key), Algorithm::Rsa { .. }) => data = padded(data, key),
+            (KeyData::Rsa(_), Algorithm::Rsa { hash: None }) | (_, Algorithm::Other(_)) => {
+                return Err(self.unsupported());
+            }
+            (KeyData::Rsa(key), Algorithm::Rsa { .. }) => data = padded(&data, key),
             (KeyData::Ecdsa(_), Algorithm::Ecdsa { .. }) if key.algorithm() == algorithm => {}
             (KeyData::SkEcdsaSha2NistP256(_), Algorithm::SkEcdsaSha2NistP256) => {
                 data.extend_from_slice(self.of_security_key);
             }
-            (_, Algorithm::Other(_)) => return Err(self.unsupported()),
             _ => return Err(mismatched()),
         }
         let signature = Signature::new(algorithm, data).map_err(|_| malformed("the signature in it"))?;
@@ -442,10 +443,10 @@ impl<'a> RawSignature<'a> {
 }
 
 /// An RSA signature as long as its key's modulus: OpenSSH takes one without its leading zeros.
-fn padded(data: Vec<u8>, key: &RsaPublicKey) -> Vec<u8> {
+fn padded(data: &[u8], key: &RsaPublicKey) -> Vec<u8> {
     let length = key.n().as_positive_bytes().map_or(0, <[u8]>::len);
     let mut padded = vec![0; length.saturating_sub(data.len())];
-    padded.extend_from_slice(&data);
+    padded.extend_from_slice(data);
     padded
 }
 

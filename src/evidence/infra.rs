@@ -8,7 +8,7 @@ use super::git_object::{
     signed_part_of_commit, signed_part_of_tag,
 };
 use super::git_signature::{CheckedKeys, Signed};
-use crate::event::infra::{GitId, GitObject, GitTag, InfraCommit};
+use crate::event::infra::{GitId, GitObject, GitTag, InfraCommit, ObjectBytes};
 use crate::hash::Hash;
 
 /// What the embedded objects of an infra commit show.
@@ -136,7 +136,7 @@ pub fn examine_with(keys: &mut CheckedKeys, infra: &InfraCommit) -> InfraEvidenc
 }
 
 fn embedded(object: Option<&GitObject>) -> Option<&[u8]> {
-    object.and_then(|object| object.bytes.as_ref()).map(|bytes| bytes.as_slice())
+    object?.bytes.as_ref().map(ObjectBytes::as_slice)
 }
 
 fn check_commit(infra: &InfraCommit) -> Result<(), ObjectFault> {

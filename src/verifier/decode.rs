@@ -10,7 +10,8 @@ use rayon::prelude::*;
 
 use crate::codec::CodecError;
 use crate::event::body::{Body, Event, EventError};
-use crate::evidence::infra::{InfraEvidence, examine};
+use crate::evidence::git_signature::CheckedKeys;
+use crate::evidence::infra::{InfraEvidence, examine_with};
 use crate::hash::Hash;
 use crate::log::entry::Entry;
 use crate::note::checkpoint::{Checkpoint, CheckpointNote, Origin};
@@ -187,12 +188,14 @@ struct Waiting {
     entries: usize,
     /// The bytes that the present entry's authors signed.
     message: Vec<u8>,
+    /// Keys that signed Git objects.
+    git_keys: CheckedKeys,
 }
 
 impl Waiting {
     fn with_capacity(entries: usize) -> Self {
         let (items, of) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
-        Self { items, of, entries: 0, message: Vec::new() }
+        Self { items, of, entries: 0, message: Vec::new(), git_keys: CheckedKeys::default() }
     }
 
     fn push(&mut self, key: &CheckedKey, signature: &SignatureBytes) {
@@ -239,7 +242,7 @@ fn decode_entry(
     }
     match Event::from_bytes(envelope.event()) {
         Ok(event) => {
-            decoded.git = event.body.infra().map(|infra| Box::new(examine(infra)));
+            decoded.git = event.body.infra().map(|infra| Box::new(examine_with(&mut waiting.git_keys, infra)));
             decoded.event = Some(event);
         }
         Err(error) => {

@@ -4,6 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
 use rollbook::event::infra::{GitId, GitObject, GitTag, InfraCommit, ObjectBytes};
 use rollbook::event::list::Ascending;
 use rollbook::event::text::Name;
@@ -16,6 +18,9 @@ use rollbook::hash::Hash;
 use rollbook::signing::public_key::PublicKey;
 use rollbook::signing::verify::KeyDefect;
 use sha2::{Digest as _, Sha256, Sha512};
+use ssh_key::EcdsaCurve;
+use ssh_key::private::{EcdsaKeypair, KeypairData};
+use ssh_key::public::EcdsaPublicKey;
 
 use super::support::vectors::read_text;
 
@@ -162,12 +167,29 @@ fn armored(blob: &[u8]) -> String {
     format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", lines.join("\n"))
 }
 
-/// Signatures that are refused, each by what was changed in a good one, and the fault that it is told by.
+/// A good vector, what is changed in it, and the fault that it is told by then.
+type Row = (&'static str, &'static str, fn(&mut Parts), SignatureFault);
+
+fn malformed(what: &'static str) -> SignatureFault {
+    SignatureFault::Malformed { what }
+}
+
+fn unsupported(algorithm: &str) -> SignatureFault {
+    SignatureFault::Unsupported { algorithm: algorithm.into() }
+}
+
+fn require_faults(rows: impl IntoIterator<Item = Row>) {
+    for (case, vector_name, change, fault) in rows {
+        let mut parts = Parts::of(&vector(vector_name));
+        assert!(check(&parts.armored()).is_ok(), "{case}: it is good before");
+        change(&mut parts);
+        assert_eq!(check(&parts.armored()), Err(fault), "{case}");
+    }
+}
+
 #[test]
-fn what_is_wrong_with_a_signature_is_told() {
-    let malformed = |what| SignatureFault::Malformed { what };
-    let unsupported = |algorithm: &str| SignatureFault::Unsupported { algorithm: algorithm.into() };
-    let rows: [(&str, &str, fn(&mut Parts), SignatureFault); 24] = [
+fn what_is_wrong_with_a_signatures_fields_is_told() {
+    let rows: [Row; 10] = [
         (
             "magic",
             "good-ed25519",
@@ -198,6 +220,14 @@ fn what_is_wrong_with_a_signature_is_told() {
             |parts| parts.namespace = b"git\0".to_vec(),
             SignatureFault::Namespace { namespace: "git\\0".into() },
         ),
+    ];
+    require_faults(rows);
+    assert_eq!(check(&vector("namespace-file")), Err(SignatureFault::Namespace { namespace: "file".into() }));
+}
+
+#[test]
+fn what_is_wrong_with_a_key_or_its_algorithm_is_told() {
+    let rows: [Row; 14] = [
         ("no key", "good-ed25519", |parts| parts.key.clear(), malformed("the key")),
         ("half a key", "good-ed25519", |parts| parts.key.truncate(40), malformed("the key")),
         ("half an ECDSA key", "good-ecdsa-p256", |parts| parts.key.truncate(40), malformed("the key")),
@@ -263,14 +293,8 @@ fn what_is_wrong_with_a_signature_is_told() {
             unsupported("an RSA key of 8200 bits"),
         ),
     ];
-    for (case, vector_name, change, fault) in rows {
-        let mut parts = Parts::of(&vector(vector_name));
-        assert!(check(&parts.armored()).is_ok(), "{case}: it is good before");
-        change(&mut parts);
-        assert_eq!(check(&parts.armored()), Err(fault), "{case}");
-    }
+    require_faults(rows);
     assert_eq!(check(&vector("unsupported-dsa")), Err(unsupported("a key of type ssh-dss")));
-    assert_eq!(check(&vector("namespace-file")), Err(SignatureFault::Namespace { namespace: "file".into() }));
     let certificate = SignatureFault::Certificate { algorithm: "ssh-ed25519-cert-v01@openssh.com".into() };
     assert_eq!(check(&vector("certificate")), Err(certificate));
 }
@@ -296,7 +320,6 @@ fn the_armour_is_read_as_ssh_keygen_reads_it() {
     ] {
         assert!(check(&text).is_ok(), "{case}: {text}");
     }
-    let malformed = |what| SignatureFault::Malformed { what };
     for (case, text, fault) in [
         ("nothing", String::new(), SignatureFault::UnknownSort),
         ("a line in front", format!("\n{good}"), SignatureFault::UnknownSort),
@@ -346,6 +369,29 @@ fn a_security_keys_flags_and_counter_are_signed() {
     }
     parts.behind_data.pop();
     assert_eq!(check(&parts.armored()), Err(SignatureFault::Malformed { what: "the signature in it" }));
+}
+
+/// The same by a security key on P-256, whose signature another crate makes.
+#[test]
+fn a_security_keys_flags_and_counter_are_signed_on_p_256_too() {
+    let pair = EcdsaKeypair::random(&mut UnwrapErr(SysRng), EcdsaCurve::NistP256).unwrap();
+    let EcdsaPublicKey::NistP256(point) = EcdsaPublicKey::from(&pair) else { panic!("another curve") };
+    let mut parts = Parts::of(&vector("good-ed25519"));
+    let name = b"sk-ecdsa-sha2-nistp256@openssh.com";
+    parts.key = [string(name), string(b"nistp256"), string(point.as_ref()), string(b"ssh:")].concat();
+    parts.algorithm = name.to_vec();
+    parts.behind_data = vec![1, 0, 0, 0, 9];
+    let message = Sha256::digest(parts.signed(&payload()));
+    let signed = [Sha256::digest(b"ssh:").as_slice(), &parts.behind_data, &message].concat();
+    let signature: ssh_key::Signature = KeypairData::from(pair).sign(&signed);
+    parts.data = signature.as_bytes().to_vec();
+    let key = check(&parts.armored()).unwrap();
+    assert_eq!((key.algorithm().as_bytes(), key.ed25519()), (&name[..], None));
+    for at in [0, 4] {
+        let mut other = parts.clone();
+        other.behind_data[at] ^= 1;
+        assert_eq!(check(&other.armored()), Err(SignatureFault::Mismatch));
+    }
 }
 
 // Infra commits.

@@ -12,7 +12,7 @@ use rollbook::event::list::Ascending;
 use rollbook::event::text::Name;
 use rollbook::evidence::allowed_signers::{AllowedSigners, NotAllowed};
 use rollbook::evidence::git_object::ObjectKind;
-use rollbook::evidence::git_signature::{SignatureFault, Signed};
+use rollbook::evidence::git_signature::{SignatureFault, Signed, SshKey};
 use rollbook::evidence::infra::{ObjectFault, examine};
 use rollbook::hash::Hash;
 use rollbook::time::Timestamp;
@@ -216,11 +216,7 @@ fn tags_and_commits_by_every_kind_of_key_are_good_and_name_the_key() {
             for (verb, what, signed) in
                 [("verify-tag", key, &evidence.tag), ("verify-commit", &*commit, &evidence.commit)]
             {
-                assert_eq!(
-                    signed.good().map(|key| key.fingerprint()),
-                    Some(fingerprint.clone()),
-                    "{key} {verb}"
-                );
+                assert_eq!(signed.good().map(SshKey::fingerprint), Some(fingerprint.clone()), "{key} {verb}");
                 let judged = allowed.judge(signed.good().unwrap(), made()).unwrap();
                 assert_eq!((judged.line, &*judged.principals), (1, "a@example.com"));
                 assert!(bench.git_verifies(verb, what), "{format} {key} {verb}");
