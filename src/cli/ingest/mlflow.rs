@@ -67,7 +67,8 @@ pub(crate) struct IngestMlflow {
     /// How traffic moves over: blue-green, canary, rolling or recreate
     #[arg(long)]
     strategy: Option<Strategy>,
-    /// An entry that speaks for a promotion; repeats. Evaluations that the policy asks for are filled in
+    /// An entry that speaks for a promotion, or shows a rollback's target to be fit; repeats. Evaluations that the
+    /// policy asks for before a promotion are filled in
     #[arg(long, value_name = "INDEX")]
     evidence: Vec<u64>,
     /// The incident that made a rollback or withdrawal necessary
