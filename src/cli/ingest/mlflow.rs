@@ -190,10 +190,12 @@ struct MaybeRepo(Option<RepoArgs>);
 
 impl Args for MaybeRepo {
     fn augment_args(command: Command) -> Command {
-        RepoArgs::augment_args(command)
+        let of_repo = RepoArgs::augment_args(Command::new("repo"));
+        let others = of_repo.get_arguments().map(clap::Arg::get_id).filter(|id| *id != "repo");
+        let command = RepoArgs::augment_args(command)
             .mut_arg("repo", |arg| arg.required(false))
-            .mut_arg("rev", |arg| arg.required_unless_present(Resettable::Reset).requires("repo"))
-            .mut_arg("tag", |arg| arg.requires("repo"))
+            .mut_arg("rev", |arg| arg.required_unless_present(Resettable::Reset));
+        others.fold(command, |command, id| command.mut_arg(id, |arg| arg.requires("repo")))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
