@@ -158,6 +158,11 @@ fn what_mlflow_reports_and_cannot_be_mapped_is_refused() {
             "mlflow payload.json --alias champion=staging --rev HEAD",
             error("usage"),
         ),
+        (
+            alias("champion", "1.0.0"),
+            &format!("{no_repo} --alias champion=staging --repo-name x"),
+            error("usage"),
+        ),
         (alias("champion", "1.0.0"), &all.replace("=staging", "=Staging"), error("text")),
         (alias("champion", "1.0.0"), &all.replace("=staging", "=moon"), refused("environment_unknown")),
     ] {

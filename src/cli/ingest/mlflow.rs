@@ -65,7 +65,8 @@ pub(crate) struct IngestMlflow {
     /// How traffic moves over: blue-green, canary, rolling or recreate
     #[arg(long)]
     strategy: Option<Strategy>,
-    /// An entry that speaks for a promotion; repeats. Evaluations that the policy asks for are filled in
+    /// An entry that speaks for a promotion, or shows a rollback's target to be fit; repeats. Evaluations that the
+    /// policy asks for before a promotion are filled in
     #[arg(long, value_name = "INDEX")]
     evidence: Vec<u64>,
     /// The incident that made a rollback or withdrawal necessary
@@ -184,10 +185,12 @@ struct MaybeRepo(Option<RepoArgs>);
 
 impl Args for MaybeRepo {
     fn augment_args(command: Command) -> Command {
-        RepoArgs::augment_args(command)
+        let of_repo = RepoArgs::augment_args(Command::new("repo"));
+        let others = of_repo.get_arguments().map(clap::Arg::get_id).filter(|id| *id != "repo");
+        let command = RepoArgs::augment_args(command)
             .mut_arg("repo", |arg| arg.required(false))
-            .mut_arg("rev", |arg| arg.required_unless_present(Resettable::Reset).requires("repo"))
-            .mut_arg("tag", |arg| arg.requires("repo"))
+            .mut_arg("rev", |arg| arg.required_unless_present(Resettable::Reset));
+        others.fold(command, |command, id| command.mut_arg(id, |arg| arg.requires("repo")))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
