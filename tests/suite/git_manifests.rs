@@ -7,6 +7,7 @@ use rollbook::event::header::Attachment;
 use rollbook::event::infra::{GitObject, InfraCommit};
 use rollbook::event::list::Ascending;
 use rollbook::event::release::ModelPromoted;
+use rollbook::event::text::Name;
 use rollbook::evidence::git_path::{MEDIA_TYPE, Manifests, prove, verify};
 use rollbook::hash::Hash;
 use rollbook::linkage::git::manifests::{ManifestError, ManifestProof, prove_manifests};
@@ -92,7 +93,7 @@ fn files_that_fit_a_pattern_and_hold_the_digest_are_proved() {
             (&["k8s/*/*", "k8s/production/*"], &every[2..3]),
         ] {
             let ManifestProof { manifests, proof } = proved(&repo, commit, patterns, "1.0.0").unwrap();
-            let found: Vec<&str> = manifests.iter().map(|path| path.as_str()).collect();
+            let found: Vec<&str> = manifests.iter().map(Name::as_str).collect();
             assert_eq!(found, expected, "{patterns:?}");
             let pins = verify(&proof, &git_id(commit), &manifests, &[digest("1.0.0")]).unwrap();
             assert_eq!(pins.len(), expected.len());
