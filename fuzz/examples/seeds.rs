@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use rollbook::evidence::git_object::ObjectFormat;
 use rollbook::export::tlog_proof::TlogProof;
@@ -34,6 +36,8 @@ fn main() {
     kept(&seed::short_log());
     policies();
     drafts(&vectors);
+    payloads();
+    model_signatures(&vectors);
     logs(&seed::short_log());
     git_paths();
 }
@@ -252,6 +256,61 @@ fn drafts(vectors: &Path) {
     };
     (1..=3).for_each(|seed| draft.sign(&signer(seed)).expect("a key at hand"));
     write("envelope_json", "three", draft.to_dsse_json());
+}
+
+/// A kind, then the payload; see the target for the kinds.
+fn payloads() {
+    let payload = |kind: u8, json: &str| [&[kind], json.as_bytes()].concat();
+    let mlflow = |entity: &str, action: &str, data: &str| {
+        format!(
+            r#"{{"entity":"{entity}","action":"{action}","timestamp":"2026-03-01T10:00:00.5+00:00","data":{{"name":"m","version":"1",{data}}}}}"#
+        )
+    };
+    write(
+        "ingest",
+        "version",
+        payload(0, &mlflow("model_version", "created", r#""source":"models:/m-1","run_id":null"#)),
+    );
+    write("ingest", "alias", payload(0, &mlflow("model_version_alias", "created", r#""alias":"champion""#)));
+    write(
+        "ingest",
+        "no-alias",
+        payload(0, &mlflow("model_version_alias", "deleted", r#""alias":"champion""#)),
+    );
+    let commit = "0123456789012345678901234567890123456789";
+    let application = |phase: &str, more: &str| {
+        format!(
+            r#"{{"kind":"Application","metadata":{{"name":"a","namespace":"n","labels":{{"rollbook.dev/env":"e"}},"annotations":{{"rollbook.dev/model":"m"}}}},"status":{{"health":{{"status":"Healthy"}},"history":[{{"id":1,"revision":"{commit}","deployedAt":"2026-03-01T10:00:00Z","initiatedBy":{{"username":"u"}}}}],"operationState":{{"phase":"{phase}","startedAt":"2026-03-01T09:59:00Z","finishedAt":"2026-03-01T10:00:01Z","message":"t",{more}"operation":{{"sync":{{"revision":"{commit}","dryRun":false,"resources":[]}},"initiatedBy":{{"automated":true}}}}}}}}}}"#
+        )
+    };
+    write("ingest", "synced", payload(1, &application("Succeeded", "")));
+    write("ingest", "failed", payload(1, &application("Failed", "")));
+    write("ingest", "hook", payload(2, &application("Running", "")));
+    let several = format!(r#""syncResult":{{"revisions":["1.2.3","{commit}"]}},"#);
+    write("ingest", "hook-of-several", payload(3, &application("Running", &several)));
+    let status = format!(
+        r#"{{"deployment_status":{{"id":2,"state":"success","description":"d","created_at":"2026-03-01T10:00:00Z","updated_at":null,"log_url":"u"}},"deployment":{{"id":1,"sha":"{commit}","environment":"Production","payload":{{"rollbook.dev/model":"m"}},"creator":{{"login":"l"}}}},"repository":{{"full_name":"o/r"}}}}"#
+    );
+    write("ingest", "deployment", payload(4, &status));
+    write("ingest", "review", payload(4, r#"{"action":"approved","reviewers":[]}"#));
+    let headers = "X-MLflow-Delivery-Id: d\nX-MLflow-Timestamp: 1\nX-MLflow-Signature: v1,AAAA\nX-Hub-Signature-256: sha256=00\n\n{}";
+    write("ingest", "headers", payload(5, headers));
+}
+
+/// Bundles of the real program, their statements alone, and a list of files; see the target for the first byte.
+fn model_signatures(vectors: &Path) {
+    for (name, bundle) in files(&vectors.join("model-signatures"), ".sig") {
+        let json: serde_json::Value = serde_json::from_str(&bundle).expect("a bundle");
+        let payload = json["dsseEnvelope"]["payload"].as_str().expect("a payload");
+        let statement = STANDARD.decode(payload).expect("base64");
+        write("model_signature", &name, ["\0", &bundle].concat());
+        write("model_signature", &format!("{name}-statement"), [&[1], statement.as_slice()].concat());
+    }
+    let list = rollbook::evidence::model_files::ModelFiles::parse(
+        format!("{}  a/x\n", rollbook::hash::Hash::of(b"x")).as_bytes(),
+    );
+    let list = list.expect("a list of one file").to_list();
+    write("model_signature", "list", [&[2], list.as_slice()].concat());
 }
 
 fn logs(log: &Forge) {

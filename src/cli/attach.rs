@@ -4,6 +4,7 @@
 //! The bytes are durable before the event is appended. A crash between leaves bytes that no entry cites, which does
 //! no harm; the other way round would leave an entry whose attachment was never there.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -125,7 +126,7 @@ impl OpenFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// The name in the event.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The media type.
     pub media_type: &'static str,
     /// The bytes.
@@ -146,7 +147,7 @@ impl Source {
     fn shown(&self) -> &Path {
         match self {
             Self::File(file) => &file.path,
-            Self::Made(made) => Path::new(made.name),
+            Self::Made(made) => Path::new(&*made.name),
         }
     }
 
@@ -293,7 +294,7 @@ impl Files {
                     "the {name} has {bytes} bytes, and at most {ATTACHMENT_BYTES_MAX} can be attached"
                 )));
             }
-            let (name, media_type) = (Name::new(made.name)?, Name::new(made.media_type)?);
+            let (name, media_type) = (Name::new(made.name.clone())?, Name::new(made.media_type)?);
             self.files.push(Unread { source: Source::Made(made), name, media_type, private: false });
         }
         Ok(self)

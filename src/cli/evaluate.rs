@@ -189,7 +189,10 @@ fn check_subject(
 }
 
 /// What both say, where both do, or either.
-fn agree<'a, T: PartialEq + Display>(
+///
+/// # Errors
+/// They say different things.
+pub fn agree<'a, T: PartialEq + Display>(
     field: &str,
     said: Option<&'a T>,
     read: Option<&'a T>,

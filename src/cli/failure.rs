@@ -309,7 +309,7 @@ fn model_advice(error: &ModelError) -> Option<String> {
     match error {
         ModelError::Symlink { .. } => Some("put the file itself there, or say --allow-symlinks".into()),
         ModelError::Read { .. } | ModelError::Empty { .. } => {
-            Some("name the model's file or directory with --path".into())
+            Some("name the model's file or directory".into())
         }
         _ => None,
     }

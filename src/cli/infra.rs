@@ -145,7 +145,7 @@ impl SeenCommit {
         match prove_manifests(&self.repo, &infra.commit, &patterns, &[wanted.digest]) {
             Ok(ManifestProof { manifests, proof }) => {
                 (infra.manifests, infra.path_proof) = (manifests, Some(Hash::of(&proof)));
-                made.push(Made { name: PROOF_NAME, media_type: git_path::MEDIA_TYPE, bytes: proof });
+                made.push(Made { name: PROOF_NAME.into(), media_type: git_path::MEDIA_TYPE, bytes: proof });
             }
             Err(lacks @ ManifestError::Lacks { .. }) if self.named.is_empty() && !wanted.is_needed => {
                 context.say(format_args!("note: {lacks}; the event names no manifest"));
@@ -197,7 +197,7 @@ fn git_object(
     let (sha256, size) = (Hash::of(&bytes), bytes.len() as u64);
     let embedded = ObjectBytes::new(bytes.clone());
     if embedded.is_none() {
-        made.push(Made { name, media_type, bytes });
+        made.push(Made { name: name.into(), media_type, bytes });
     }
     GitObject { sha256, size, bytes: embedded }
 }

@@ -26,14 +26,17 @@ pub mod failure;
 pub mod founding;
 pub mod gate;
 pub mod git_objects;
+pub mod git_verdict;
 pub mod incident;
 pub mod index;
 pub mod infra;
+pub mod ingest;
 pub mod init;
 pub mod input;
 pub mod kept;
 pub mod key;
 pub mod log;
+pub mod model;
 pub mod note;
 pub mod observed;
 pub mod pack;
@@ -95,6 +98,8 @@ enum Command {
     Policy(policy::Policy),
     #[command(subcommand)]
     Draft(draft::DraftCommand),
+    #[command(subcommand)]
+    Model(model::Model),
     Register(register::Register),
     Evaluate(evaluate::Evaluate),
     Promote(promote::Promote),
@@ -103,6 +108,8 @@ enum Command {
     Complete(complete::Complete),
     Retire(retire::Retire),
     Drift(drift::Drift),
+    #[command(subcommand)]
+    Ingest(ingest::Ingest),
     #[command(subcommand)]
     Incident(incident::Incident),
     Ratify(ratify::Ratify),
@@ -202,6 +209,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Key(command) => command.run(context),
         Command::Policy(command) => command.run(context),
         Command::Draft(command) => command.run(context),
+        Command::Model(command) => command.run(context),
         Command::Register(command) => command.run(context),
         Command::Evaluate(command) => command.run(context),
         Command::Promote(command) => command.run(context),
@@ -210,6 +218,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Complete(command) => command.run(context),
         Command::Retire(command) => command.run(context),
         Command::Drift(command) => command.run(context),
+        Command::Ingest(command) => command.run(context),
         Command::Incident(command) => command.run(context),
         Command::Ratify(command) => command.run(context),
         Command::Note(command) => command.run(context),

@@ -74,7 +74,7 @@ impl Promote {
                 None => (
                     serving(facts, &self.model, &self.env, self.expect_from.as_deref())?,
                     facts.charter()?.policy_entry,
-                    self.evidence(facts, digest)?,
+                    evidence(facts, &self.model, &self.env, digest, &self.evidence)?,
                 ),
             };
             let body = ModelPromoted {
@@ -93,20 +93,29 @@ impl Promote {
             Ok(Said { made, ..body.into() })
         })
     }
+}
 
-    /// The entries named, and the newest evaluation of each kind that the policy asks for there, so that whoever reads
-    /// the promotion finds what it rests on.
-    fn evidence(&self, facts: &mut dyn Facts, digest: Hash) -> Result<Ascending<u64, EVIDENCE_MAX>, Failure> {
-        let policy = facts.policy()?;
-        let mut entries = self.evidence.clone();
-        for need in policy.promotion(&self.env, &self.model).evaluations {
-            let newest = facts.evaluations(digest, need.kind)?.unwrap_or_default();
-            entries.extend(newest.newest.iter().filter(|of| need.is_met_by(of)).map(|of| of.entry).max());
-        }
-        entries.sort_unstable();
-        entries.dedup();
-        Ok(Ascending::new(entries)?)
+/// The entries named, and the newest evaluation of each kind that the policy asks for there, so that whoever reads
+/// the promotion finds what it rests on.
+///
+/// # Errors
+/// The ledger cannot be read, or these are too many.
+pub fn evidence(
+    facts: &mut dyn Facts,
+    model: &Name,
+    environment: &EnvironmentName,
+    digest: Hash,
+    named: &[u64],
+) -> Result<Ascending<u64, EVIDENCE_MAX>, Failure> {
+    let policy = facts.policy()?;
+    let mut entries = named.to_vec();
+    for need in policy.promotion(environment, model).evaluations {
+        let newest = facts.evaluations(digest, need.kind)?.unwrap_or_default();
+        entries.extend(newest.newest.iter().filter(|of| need.is_met_by(of)).map(|of| of.entry).max());
     }
+    entries.sort_unstable();
+    entries.dedup();
+    Ok(Ascending::new(entries)?)
 }
 
 /// The registered digest of a version.

@@ -13,6 +13,7 @@ use crate::cli::view::{Facts, Until, View};
 use crate::event::body::{Body, Event};
 use crate::event::header::{Basis, EXPIRY_DEFAULT_MS, EXPIRY_MAX_MS, EventId, FORMAT_VERSION, Header};
 use crate::event::list::Ascending;
+use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::ledger::receipt::Receipt;
 use crate::ledger::writer::Ledger;
@@ -53,6 +54,34 @@ pub struct RecordArgs {
     /// Files that belong to the event.
     #[command(flatten)]
     pub files: Box<AttachArgs>,
+    /// The report that is passed on, where another system saw it.
+    #[arg(skip)]
+    pub report: Option<Report>,
+}
+
+/// What another system reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The system.
+    pub system: Name,
+    /// That system's own id of the report.
+    pub id: Name,
+    /// When the system says that it happened, where it does.
+    pub at: Option<Timestamp>,
+}
+
+impl Report {
+    /// The event id that stands for the report: the same for each of its deliveries.
+    #[must_use]
+    pub fn event_id(&self) -> EventId {
+        EventId::derive(self.system.as_str(), self.id.as_str())
+    }
+
+    /// That it was observed, where, and under which id.
+    #[must_use]
+    pub fn basis(&self) -> Basis {
+        Basis::Observed { system: self.system.clone(), id: self.id.clone() }
+    }
 }
 
 impl RecordArgs {
@@ -60,6 +89,11 @@ impl RecordArgs {
     #[must_use]
     pub const fn commits(&self) -> bool {
         !self.dry_run && self.draft.is_none()
+    }
+
+    /// The event's id, where it is decided already.
+    fn known_id(&self) -> Option<EventId> {
+        self.report.as_ref().map(Report::event_id).or_else(|| self.event_id.as_deref().map(event_id))
     }
 }
 
@@ -100,10 +134,16 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
     }
     let proposer = first_key(&signers)?;
     let ledger = context.writer()?;
-    let earlier = match &args.event_id {
-        Some(id) => ledger.recorded_event(&event_id(id), context.now())?,
+    let earlier = match args.known_id() {
+        Some(id) => ledger.recorded_event(&id, context.now())?,
         None => None,
     };
+    if let (Some(report), Some(earlier)) = (&args.report, &earlier)
+        && earlier.header.basis == report.basis()
+    {
+        // Whatever it says this time, it is the report that was recorded.
+        return sign_and_append(context, args, &ledger, earlier, &signers);
+    }
     let (mut event, own) = build(context, args, proposer, &mut &ledger, earlier.as_ref(), make)?;
     let store = attachments(context)?;
     let mut attached = files.with(own)?.seal(&store, earlier.as_ref())?;
@@ -121,6 +161,21 @@ pub fn record(context: &Context, args: &RecordArgs, make: &mut MakeBody<'_>) -> 
     ledger.try_append(envelope.clone())?;
     let fresh = attached.store(&store)?;
     append(context, &ledger, &event, envelope, fresh)
+}
+
+/// Appends an event without attachments, or that is recorded already.
+fn sign_and_append(
+    context: &Context,
+    args: &RecordArgs,
+    ledger: &Ledger,
+    event: &Event,
+    signers: &[Signer],
+) -> Result<(), Failure> {
+    let envelope = sign(event, signers)?.into_envelope()?;
+    if args.dry_run {
+        return try_one(context, ledger, event, envelope);
+    }
+    append(context, ledger, event, envelope, Fresh::default())
 }
 
 /// The attachments of the ledger.
@@ -215,16 +270,18 @@ pub fn header(
     proposer: PublicKey,
     now: Timestamp,
 ) -> Result<Header, Failure> {
+    let reported_at = args.report.as_ref().and_then(|report| report.at);
     let claimed_at = match &args.claimed_at {
         Some(text) => Timestamp::parse(text, now)?,
-        None => now,
+        None => reported_at.unwrap_or(now),
     };
-    let event_id = match &args.event_id {
-        Some(text) => event_id(text),
+    let event_id = match args.known_id() {
+        Some(id) => id,
         None => new_event_id(now)?,
     };
     let expires_at = now.plus_ms(expiry_ms(&args.expires_in)?);
-    let (basis, attachments) = (Basis::Declared, Ascending::default());
+    let basis = args.report.as_ref().map_or(Basis::Declared, Report::basis);
+    let attachments = Ascending::default();
     Ok(Header {
         format: FORMAT_VERSION,
         ledger_id,

@@ -10,6 +10,7 @@ use crate::cli::attachment::{AttachmentLog, Listed};
 use crate::cli::context::{Context, written};
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
+use crate::cli::git_verdict::GitVerdict;
 use crate::cli::record::event_id;
 use crate::log::reader::{LogReader, LoggedEntry};
 
@@ -43,12 +44,17 @@ impl Show {
         }
         let people = people_until(&reader, logged.entry.index)?;
         let attached = attached_to(context, &logged)?;
+        let git = GitVerdict::of(context, &logged)?;
         if context.json() {
             let mut value = to_json(&logged, &people, Some(&note));
             value["attachments"] = json!(attached);
+            if let Some(git) = git {
+                value["git"] = json!(git);
+            }
             return context.print_json(&value);
         }
-        context.print(in_full(&logged, &people, &attached, &note).trim_end())
+        let beside: Vec<String> = git.iter().flat_map(GitVerdict::lines).collect();
+        context.print(in_full(&logged, &people, (&beside, &attached), &note).trim_end())
     }
 }
 
@@ -122,7 +128,12 @@ fn attached_to(context: &Context, logged: &LoggedEntry) -> Result<Vec<Listed>, F
     AttachmentLog::replay(context)?.listed(|cited| cited.entry == logged.entry.index)
 }
 
-fn in_full(logged: &LoggedEntry, people: &People, attached: &[Listed], note: &[u8]) -> String {
+fn in_full(
+    logged: &LoggedEntry,
+    people: &People,
+    (beside, attached): (&[String], &[Listed]),
+    note: &[u8],
+) -> String {
     let mut out = format!("entry {}: {}\n", logged.entry.index, describe::one_line(&logged.event));
     out += &format!("  recorded_at: {}\n", logged.entry.recorded_at);
     out += &format!("  leaf_hash: {}\n  previous: {}\n", logged.leaf_hash, logged.entry.previous);
@@ -135,6 +146,9 @@ fn in_full(logged: &LoggedEntry, people: &People, attached: &[Listed], note: &[u
         let role = if signature.key == proposer { "proposed" } else { "approved" };
         let name = describe::visible(&people.name(&signature.key));
         out += &format!("  {role} by {name} with key {}\n", signature.key.fingerprint());
+    }
+    for line in beside {
+        out += &format!("  {}\n", describe::visible(line));
     }
     for listed in attached {
         out += &format!("  {}\n", describe::visible(&listed.line()));

@@ -10,15 +10,18 @@ use crate::cli::explain;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::input::read_input;
 use crate::cli::kept;
+use crate::cli::model::signature::read_keys;
 use crate::cli::progress;
 use crate::cli::verify_source::judge;
 use crate::event::text::Name;
 use crate::linkage::git::clone::Clones;
+use crate::linkage::model::dirs::{ModelDirs, ModelPlace};
 use crate::log::trust_root::TrustRoot;
 use crate::note::signed_note::NOTE_BYTES_MAX;
 use crate::time::parse_span_ms;
 use crate::verifier::clones::CloneSource;
 use crate::verifier::held::MaxAge;
+use crate::verifier::models::ModelSource;
 use crate::verifier::report::{KeptUse, Report, render};
 use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 
@@ -38,6 +41,11 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 /// branch that the policy protects. Fetch first: nothing is fetched here. With --state, only entries
 /// that came since are held against clones.
 ///
+/// With --models, the files of models that you have are held against what was registered, each
+/// version by the directory of its name. Signatures over models that registrations keep are read in
+/// any case, and checked where --model-key says whose they should be. Both options need the log from
+/// its start, without --state.
+///
 /// Exit codes: 0 sound and anchored in the trust root; 1 tampered, or against the rules; 3 could
 /// not be read; 4 sound, but not anchored as asked: no trust root was given, nothing that you gave
 /// covers a log key that was replaced after it was lost or stolen, the quorum that the trust root
@@ -49,6 +57,7 @@ use crate::verifier::verify::{EarlierCheckpoint, Options, VerifyError};
 ///   rollbook verify ./ledger --trust trust.toml --state ./ledger.verified
 ///   rollbook verify ./ledger --trust trust.toml --max-unheld 100 --max-age 24h
 ///   rollbook verify ./ledger --trust trust.toml --git infra=./infra
+///   rollbook verify ./ledger --trust trust.toml --models credit-scorer=./models/credit-scorer
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Verify {
@@ -84,6 +93,13 @@ pub struct Verify {
     /// Do not read the attachments, all of which are hashed otherwise: for a copy without attachments/
     #[arg(long)]
     pub no_attachments: bool,
+    /// Hold the files of models against their registrations: NAME=DIR, where DIR holds an entry for each
+    /// version, or NAME@VERSION=PATH; repeats
+    #[arg(long, value_name = "NAME=DIR", conflicts_with = "state")]
+    pub models: Vec<ModelPlace>,
+    /// A public key whose signatures over models count (PEM; ECDSA P-256, P-384 or P-521); repeats
+    #[arg(long, value_name = "PEM", conflicts_with_all = ["state", "no_attachments"])]
+    pub model_key: Vec<PathBuf>,
 }
 
 impl Verify {
@@ -100,6 +116,8 @@ impl Verify {
         let max_age_ms = self.max_age.as_deref().map(parse_span_ms).transpose()?;
         let checkpoints =
             self.checkpoint.iter().map(|path| read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
+        let models = ModelDirs::new(self.models.clone());
+        let model_keys = read_keys(&self.model_key)?;
         let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
         let clones = open_clones(&self.git)?;
         let options = Options {
@@ -113,6 +131,8 @@ impl Verify {
             max_unheld: self.max_unheld,
             max_age: max_age_ms.map(|span_ms| MaxAge { span_ms, now: context.now() }),
             skip_attachments: self.no_attachments,
+            models: Some(&models as &dyn ModelSource).filter(|_| !self.models.is_empty()),
+            model_keys: &model_keys,
             ..Options::default()
         };
         let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");

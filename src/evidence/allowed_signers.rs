@@ -393,9 +393,8 @@ fn time(option: &'static str, text: &str) -> Result<Timestamp, LineFault> {
         let (hour, minute, second) = (number(8..10).ok()?, number(10..12).ok()?, number(12..14).ok()?);
         jiff::civil::DateTime::new(year, month, day, hour, minute, second, 0).ok()
     };
-    let instant =
-        civil().and_then(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC).ok()).ok_or_else(unreadable)?;
-    let ms = instant.timestamp().as_millisecond();
+    let epoch = jiff::civil::datetime(1970, 1, 1, 0, 0, 0, 0);
+    let ms = civil().ok_or_else(unreadable)?.duration_since(epoch).as_secs() * SECOND_MS;
     // As for OpenSSH, 1970 begins with no time at all.
     if ms > 0 { Ok(Timestamp::EPOCH.plus_ms(ms)) } else { Err(unreadable()) }
 }
@@ -440,4 +439,196 @@ fn fits_pattern(name: &[u8], pattern: &[u8]) -> bool {
 /// A part of a line, for one line of a message.
 fn shortened(text: &str) -> String {
     text.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Keys of RFC 8032 section 7.1, TEST 1 and 2.
+    const ONE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea";
+    const TWO: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM";
+
+    fn key(line: &str) -> SshKey {
+        parse_key(line).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn judge(text: &str, at: &str) -> Result<(u32, String), NotAllowed> {
+        let allowed = AllowedSigners::parse(text).unwrap().judge(&key(ONE), self::at(at));
+        allowed.map(|allowed| (allowed.line, allowed.principals))
+    }
+
+    #[test]
+    fn a_key_is_allowed_by_the_line_that_names_it() {
+        let noon = "2026-03-01T12:00:00Z";
+        for (text, line, principals) in [
+            (format!("ada {ONE}"), 1, "ada"),
+            (format!("# all\n\n \t\r\n\tada,*@example.com  {ONE} Ada's laptop\r\n"), 4, "ada,*@example.com"),
+            (format!("bob {TWO}\nada namespaces=\"file,git\" {ONE}"), 2, "ada"),
+            (format!("\"Ada L\" {ONE}"), 1, "Ada L"),
+            (format!("ada valid-before=\"20260228\" {ONE}\nnow {ONE}"), 2, "now"),
+            (format!("ada NAMESPACES=\"g?t\",valid-after=\"20260301120000Z\" {ONE}"), 1, "ada"),
+            (format!("ada valid-before=\"202603011200UTC\" {ONE}"), 1, "ada"),
+            (format!("ada valid-before=\"99991231Z\" {ONE}"), 1, "ada"),
+            (format!("ada namespaces=\"a\\\"b,git\" {ONE}"), 1, "ada"),
+        ] {
+            assert_eq!(judge(&text, noon), Ok((line, principals.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn why_a_key_is_not_allowed_is_told() {
+        let noon = "2026-03-01T12:00:00Z";
+        for (text, not_allowed) in [
+            (String::new(), NotAllowed::Unknown),
+            (format!("bob {TWO}"), NotAllowed::Unknown),
+            (
+                format!("ada valid-after=\"20260301120001\" {ONE}"),
+                NotAllowed::NotYetValid { line: 1, from: at("2026-03-01T12:00:01Z") },
+            ),
+            (
+                format!("# one\nada valid-before=\"20260301Z\" {ONE}"),
+                NotAllowed::Expired { line: 2, until: at("2026-03-01T00:00:00Z") },
+            ),
+            (
+                format!("ada valid-before=\"2026\" {ONE}").replace("2026", "20250101"),
+                NotAllowed::Expired { line: 1, until: at("2025-01-01T00:00:00Z") },
+            ),
+            (
+                format!("ada namespaces=\"file,!git,*\" {ONE}"),
+                NotAllowed::Namespace { line: 1, namespaces: "file,!git,*".into() },
+            ),
+            (
+                // Git takes the principals of the first line, and the second does not have them.
+                format!("ada namespaces=\"file\" {ONE}\nbob {ONE}"),
+                NotAllowed::Namespace { line: 1, namespaces: "file".into() },
+            ),
+        ] {
+            assert_eq!(judge(&text, noon), Err(not_allowed), "{text}");
+        }
+    }
+
+    #[test]
+    fn validity_is_judged_by_the_second_and_includes_both_ends() {
+        let text = format!("ada valid-after=\"20260301093000\",valid-before=\"20260301093001\" {ONE}");
+        for (time, is_valid) in [
+            ("2026-03-01T09:29:59.999Z", false),
+            ("2026-03-01T09:30:00.000Z", true),
+            ("2026-03-01T09:30:01.999Z", true),
+            ("2026-03-01T09:30:02.000Z", false),
+        ] {
+            assert_eq!(judge(&text, time).is_ok(), is_valid, "{time}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_refused_by_its_first_line_that_cannot_be_honoured() {
+        let word = |word: &str| LineFault::UnknownWord(word.to_owned());
+        let time = |text: &str| LineFault::Time { option: "valid-after", text: text.to_owned() };
+        let certificate = "ssh-ed25519-cert-v01@openssh.com";
+        for (line, fault) in [
+            (format!("ada cert-authority {ONE}"), LineFault::CertAuthority),
+            (format!("ada namespaces=\"git\",CERT-authority {ONE}"), LineFault::CertAuthority),
+            (format!("!ada {ONE}"), LineFault::Nobody("!ada".into())),
+            (format!("a*,!ad? {ONE}").replace("a*", "ada"), LineFault::Nobody("ada,!ad?".into())),
+            (format!(",ada {ONE}"), LineFault::Nobody(",ada".into())),
+            ("ada".to_owned(), LineFault::NoKey),
+            ("ada ".to_owned(), LineFault::NoKey),
+            ("ada namespaces=\"git\"".to_owned(), LineFault::NoKey),
+            ("ada ssh-ed25519".to_owned(), LineFault::NoKey),
+            (format!("\"ada {ONE}"), LineFault::Quotation),
+            (format!("ad\"a {ONE}"), LineFault::Quotation),
+            (format!("ada namespaces=\"git {ONE}"), LineFault::Quotation),
+            (format!("ada\u{0} {ONE}"), LineFault::ControlCharacter),
+            (format!("ada {ONE}").replace("ssh-", "SSH-"), word("SSH-ed25519")),
+            (format!("ada no-touch-required {ONE}"), word("no-touch-required")),
+            (format!("ada namespaces=git {ONE}"), word("namespaces=git")),
+            (format!("ada namespaces=\"git\", {ONE}"), word("")),
+            (format!("ada namespaces=\"git\"x {ONE}"), word("namespaces=\"git\"x")),
+            (format!("ada namespaces=\"git\" x {ONE}"), word("x")),
+            (format!("ada namespaces=\"a\",namespaces=\"b\" {ONE}"), LineFault::Twice("namespaces")),
+            (format!("ada valid-after=\"20260101\",valid-before=\"20260101\" {ONE}"), LineFault::NeverValid),
+            (format!("ada valid-after=\"\" {ONE}"), time("")),
+            (format!("ada valid-after=\"2026-01-01\" {ONE}"), time("2026-01-01")),
+            (format!("ada valid-after=\"20260230\" {ONE}"), time("20260230")),
+            (format!("ada valid-after=\"2026010124\" {ONE}"), time("2026010124")),
+            (format!("ada valid-after=\"202601012400Z\" {ONE}"), time("202601012400Z")),
+            (format!("ada valid-after=\"20260101ZZ\" {ONE}"), time("20260101ZZ")),
+            (format!("ada valid-after=\"19700101\" {ONE}"), time("19700101")),
+            (format!("ada valid-after=\"+2260101\" {ONE}"), time("+2260101")),
+            ("ada ssh-ed25519 AAAA!".to_owned(), LineFault::NotBase64),
+            (
+                ONE.replace("ssh-ed25519 ", "ada ssh-rsa "),
+                LineFault::OtherType { said: "ssh-rsa".into(), actual: "ssh-ed25519".into() },
+            ),
+            (
+                format!(
+                    "ada {certificate} {}",
+                    STANDARD.encode([&[0, 0, 0, 32], certificate.as_bytes()].concat())
+                ),
+                LineFault::Key(SignatureFault::Certificate { algorithm: certificate.into() }),
+            ),
+            (
+                format!("ada ssh-dss {}", STANDARD.encode(b"\0\0\0\x07ssh-dss")),
+                LineFault::Key(SignatureFault::Unsupported { algorithm: "a key of type ssh-dss".into() }),
+            ),
+        ] {
+            let text = format!("# a comment\nada {ONE}\n{line}\nnot looked at");
+            assert_eq!(
+                AllowedSigners::parse(&text),
+                Err(AllowedSignersError::Line { line: 3, fault }),
+                "{line}"
+            );
+        }
+        let long = "#".repeat(TEXT_BYTES_MAX + 1);
+        assert_eq!(AllowedSigners::parse(&long), Err(AllowedSignersError::TooLong { bytes: long.len() }));
+        assert_eq!(AllowedSigners::parse(&long[1..]).map(|signers| signers.is_empty()), Ok(true));
+    }
+
+    #[test]
+    fn refusals_read_well() {
+        let told = AllowedSigners::parse("\nada cert-authority x").unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "line 2 of allowed_signers: cert-authority: certificates are not checked; name the keys themselves"
+        );
+        let text = format!("ada valid-before=\"20260301\" {ONE}");
+        assert_eq!(
+            judge(&text, "2026-03-02T00:00:00Z").unwrap_err().to_string(),
+            "line 1 of allowed_signers allowed the key until 2026-03-01T00:00:00.000Z"
+        );
+    }
+
+    /// `match_pattern`, as it is defined.
+    fn fits_by_definition(name: &[u8], pattern: &[u8]) -> bool {
+        match (name, pattern) {
+            (_, [b'*', rest @ ..]) => (0..=name.len()).any(|taken| fits_by_definition(&name[taken..], rest)),
+            ([first, name @ ..], [expected, rest @ ..]) => {
+                (*expected == b'?' || expected == first) && fits_by_definition(name, rest)
+            }
+            ([], []) => true,
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_fit_as_they_are_defined(name in "[ab]{0,8}", pattern in "[ab*?]{0,8}") {
+            let (name, pattern) = (name.as_bytes(), pattern.as_bytes());
+            prop_assert_eq!(fits_pattern(name, pattern), fits_by_definition(name, pattern));
+        }
+
+        #[test]
+        fn no_text_panics(text in "([ -~]{0,8}|ada |\"| namespaces=\"|valid-after=\"2026|,|=|git\"|\n|ssh-ed25519 AAAA|é){0,20}") {
+            if let Ok(signers) = AllowedSigners::parse(&text) {
+                let _ = signers.judge(&key(ONE), Timestamp::MAX);
+            }
+        }
+    }
 }

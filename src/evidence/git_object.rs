@@ -10,9 +10,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
 use crate::event::infra::GitId;
+use crate::hash::Hash;
 
 /// What a Git object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,19 +101,20 @@ pub struct Collision {
 pub fn object_id(kind: ObjectKind, bytes: &[u8], format: ObjectFormat) -> Result<GitId, Collision> {
     let header = format!("{kind} {}\0", bytes.len());
     match format {
-        ObjectFormat::Sha1 => {
-            let mut hasher = sha1dc::Hasher::new();
-            hasher.update(header.as_bytes());
-            hasher.update(bytes);
-            match hasher.finalize() {
-                Ok(digest) => Ok(GitId::Sha1(digest.to_bytes())),
-                Err(collision) => Err(Collision { id: GitId::Sha1(collision.digest().to_bytes()) }),
-            }
-        }
-        ObjectFormat::Sha256 => {
-            let hasher = Sha256::new_with_prefix(header.as_bytes()).chain_update(bytes);
-            Ok(GitId::Sha256(hasher.finalize().into()))
-        }
+        ObjectFormat::Sha1 => sha1_of(&[header.as_bytes(), bytes]),
+        ObjectFormat::Sha256 => Ok(GitId::Sha256(*Hash::of_parts(&[header.as_bytes(), bytes]).as_bytes())),
+    }
+}
+
+/// SHA-1 of the parts, one behind the other, unless they are made for a collision.
+fn sha1_of(parts: &[&[u8]]) -> Result<GitId, Collision> {
+    let mut hasher = sha1dc::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    match hasher.finalize() {
+        Ok(digest) => Ok(GitId::Sha1(digest.to_bytes())),
+        Err(collision) => Err(Collision { id: GitId::Sha1(collision.digest().to_bytes()) }),
     }
 }
 
@@ -307,4 +307,210 @@ fn without_signature_headers(bytes: &[u8]) -> Cow<'_, [u8]> {
         kept.to_mut().drain(start..end);
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SHA1: ObjectFormat = ObjectFormat::Sha1;
+    const SHA256: ObjectFormat = ObjectFormat::Sha256;
+
+    #[test]
+    fn ids_are_those_of_git() {
+        // `git hash-object` in a repository of each format; the empty tree is in every one.
+        for (kind, bytes, format, id) in [
+            (ObjectKind::Tree, "", SHA1, "4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
+            (ObjectKind::Blob, "", SHA1, "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
+            (ObjectKind::Blob, "hello\n", SHA1, "ce013625030ba8dba906f756967f9e9ca394464a"),
+            (
+                ObjectKind::Tree,
+                "",
+                SHA256,
+                "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+            ),
+            (
+                ObjectKind::Blob,
+                "hello\n",
+                SHA256,
+                "2cf8d83d9ee29543b34a87727421fdecb7e3f3a183d337639025de576db9ebb4",
+            ),
+        ] {
+            assert_eq!(
+                object_id(kind, bytes.as_bytes(), format).unwrap().to_string(),
+                id,
+                "{kind} {bytes:?}"
+            );
+        }
+    }
+
+    /// The two messages of "SHA-1 is a Shambles" (Leurent and Peyrin, 2020), which have one SHA-1. Nobody has published
+    /// a pair that begins as a Git object does: so they are hashed as they are.
+    #[test]
+    fn bytes_made_for_a_collision_have_no_id() {
+        let mut ids = Vec::new();
+        for text in [
+            include_str!("../../tests/vectors/collisions/shambles-1.hex"),
+            include_str!("../../tests/vectors/collisions/shambles-2.hex"),
+        ] {
+            let bytes = hex::decode(text.replace('\n', "")).unwrap();
+            ids.push(sha1_of(&[&bytes]).unwrap_err().id);
+            assert_eq!(
+                sha1_of(&[&bytes[..100], &bytes[100..], b"and more"]).map(drop).map_err(drop),
+                Err(())
+            );
+            assert!(sha1_of(&[&bytes[..576]]).is_ok(), "before the last block nothing shows");
+        }
+        assert_eq!(ids[0], ids[1]);
+        assert_eq!(ids[0].to_string(), "8ac60ba76f1999a1ab70223f225aefdc78d4ddc0");
+        let told = Collision { id: ids[0] }.to_string();
+        assert!(told.contains("made for a collision of SHA-1"), "{told}");
+    }
+
+    const TARGET: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+    #[test]
+    fn tags_are_read_as_git_writes_them() {
+        let text = format!("object {TARGET}\ntype tree\ntag a b\ntagger A <a> 1 +0000\n\nmessage\n");
+        let tag = TagObject::parse(text.as_bytes(), SHA1).unwrap();
+        assert_eq!((tag.target.to_string().as_str(), tag.target_kind), (TARGET, ObjectKind::Tree));
+        assert_eq!((tag.name, tag.tagger), (&b"a b"[..], Some(&b"A <a> 1 +0000"[..])));
+        let old = text.replace("tagger A <a> 1 +0000\n", "");
+        assert_eq!(TagObject::parse(old.as_bytes(), SHA1).unwrap().tagger, None);
+        for (from, to, header) in [
+            ("object ", "Object ", "object"),
+            ("object ", "object  ", "object"),
+            ("object 4b", "object 4B", "object"),
+            ("object 4b", "object 4", "object"),
+            ("object 4b", "object 4b00", "object"),
+            ("object 4b", "object zz", "object"),
+            ("\ntype", "\n\ntype", "type"),
+            ("type tree", "type trees", "type"),
+            ("tag a b", "name a b", "tag"),
+        ] {
+            let read = TagObject::parse(text.replacen(from, to, 1).as_bytes(), SHA1).map(drop);
+            assert_eq!(read, Err(MalformedObject { header }), "{from:?} for {to:?}");
+        }
+        let other = TagObject::parse(text.as_bytes(), SHA256).map(drop);
+        assert_eq!(other, Err(MalformedObject { header: "object" }), "an id of the other format");
+        for (end, header) in [(10, "object"), (48, "type"), (60, "tag")] {
+            let read = TagObject::parse(&text.as_bytes()[..end], SHA1).map(drop);
+            assert_eq!(read, Err(MalformedObject { header }), "{end} bytes");
+        }
+    }
+
+    #[test]
+    fn commits_are_read_as_git_writes_them() {
+        let text = format!(
+            "tree {TARGET}\nparent {TARGET}\nparent {TARGET}\nauthor A\ncommitter A\nparent {TARGET}\n\nmessage"
+        );
+        let commit = CommitObject::parse(text.as_bytes(), SHA1).unwrap();
+        assert_eq!((commit.tree.to_string().as_str(), commit.parents.len()), (TARGET, 2));
+        for (from, to, header) in [
+            ("tree", "Tree", "tree"),
+            ("parent 4b", "parent 4B", "parent"),
+            ("author", "auhtor", "author"),
+            ("committer", "author", "committer"),
+        ] {
+            let read = CommitObject::parse(text.replacen(from, to, 1).as_bytes(), SHA1).map(drop);
+            assert_eq!(read, Err(MalformedObject { header }), "{from} for {to}");
+        }
+    }
+
+    const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
+
+    /// What of a tag is signed, by `git verify-tag`'s rule; `real_git_signatures` asks Git itself.
+    #[test]
+    fn a_tags_signature_begins_with_the_last_line_that_begins_one() {
+        let pgp = "-----BEGIN PGP SIGNATURE-----";
+        for (tag, part) in [
+            (format!("a\n\nb\n{BEGIN}\nc\n"), Some(("a\n\nb\n".to_owned(), format!("{BEGIN}\nc\n")))),
+            (BEGIN.to_owned(), Some((String::new(), BEGIN.to_owned()))),
+            (format!("a\n {BEGIN}\n"), None),
+            (format!("a{BEGIN}\n"), None),
+            ("a\n-----BEGIN SSH SIGNATURE----\n".to_owned(), None),
+            (String::new(), None),
+            (format!("a\n{BEGIN}\n{pgp} b\n"), Some((format!("a\n{BEGIN}\n"), format!("{pgp} b\n")))),
+            (format!("a\ngpgsig b\n c\nd\n\ne\n{pgp}"), Some(("a\nd\n\ne\n".to_owned(), pgp.to_owned()))),
+            (format!("a\n\ngpgsig b\n c\n{pgp}"), Some(("a\n\ngpgsig b\n c\n".to_owned(), pgp.to_owned()))),
+        ] {
+            let found = signed_part_of_tag(tag.as_bytes());
+            let expected = part.map(|(payload, signature)| SignedPart {
+                payload: payload.into_bytes().into(),
+                signature: signature.into_bytes().into(),
+            });
+            assert_eq!(found, expected, "{tag:?}");
+        }
+    }
+
+    /// What of a commit is signed, by `git verify-commit`'s rule.
+    #[test]
+    fn a_commits_signature_is_the_header_of_its_format() {
+        for (commit, format, part) in [
+            ("a\ngpgsig b\n c\n\nd\n", SHA1, Some(("a\n\nd\n", "b\nc\n"))),
+            ("a\ngpgsig b\n c\n\nd\n", SHA256, None),
+            ("a\ngpgsig-sha256 b\n c\n\nd\n", SHA256, Some(("a\n\nd\n", "b\nc\n"))),
+            ("a\ngpgsig-sha256 b\n c\n\nd\n", SHA1, None),
+            ("gpgsig b\ngpgsig-sha256 c\n d\n\ne", SHA1, Some(("\ne", "b\n"))),
+            ("gpgsig-sha256 c\n d\ngpgsig b\n\ne", SHA1, Some(("\ne", "b\n"))),
+            ("gpgsig b\na\ngpgsig c\n", SHA1, Some(("a\n", "b\nc\n"))),
+            ("gpgsigs b\n c\ngpgsig d\n", SHA1, Some(("", "d\n"))),
+            ("a\n b\ngpgsig c", SHA1, Some(("a\n b\n", "c"))),
+            ("a\n\ngpgsig b\n", SHA1, None),
+            ("gpgsig\n\na", SHA1, None),
+            ("", SHA1, None),
+        ] {
+            let found = signed_part_of_commit(commit.as_bytes(), format);
+            let expected = part.map(|(payload, signature)| SignedPart {
+                payload: payload.as_bytes().into(),
+                signature: signature.as_bytes().into(),
+            });
+            assert_eq!(found, expected, "{commit:?}");
+        }
+    }
+
+    /// Lines that mean something to the readers, and others.
+    fn object_like() -> impl Strategy<Value = Vec<u8>> {
+        let lines = [
+            "object 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n",
+            "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n",
+            "parent 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n",
+            "type commit\n",
+            "tag v1\n",
+            "tagger A\n",
+            "author A\n",
+            "committer A\n",
+            "gpgsig a\n",
+            "gpgsig-sha256 a\n",
+            "gpgsigs\n",
+            " b\n",
+            "\n",
+            "-----BEGIN SSH SIGNATURE-----\n",
+            "-----BEGIN PGP SIGNATURE-----\n",
+        ];
+        let line = prop_oneof![
+            4 => prop::sample::select(lines.to_vec()).prop_map(|line| line.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..12),
+        ];
+        prop::collection::vec(line, 0..16).prop_map(|lines| lines.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic_and_no_signature_is_invented(bytes in object_like(), is_sha1: bool) {
+            let format = if is_sha1 { SHA1 } else { SHA256 };
+            let _ = (TagObject::parse(&bytes, format), CommitObject::parse(&bytes, format));
+            if let Some(part) = signed_part_of_tag(&bytes) {
+                prop_assert!(bytes.ends_with(&part.signature));
+                prop_assert!(SIGNATURE_BEGINNINGS.iter().any(|beginning| part.signature.starts_with(beginning)));
+                prop_assert!(part.payload.len() + part.signature.len() <= bytes.len());
+            }
+            if let Some(part) = signed_part_of_commit(&bytes, format) {
+                prop_assert!(part.payload.len() + part.signature.len() < bytes.len());
+                prop_assert!(signed_part_of_commit(&part.payload, format).is_none(), "the payload is unsigned");
+            }
+        }
+    }
 }

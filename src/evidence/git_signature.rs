@@ -9,6 +9,7 @@
 //! bits, WebAuthn. OpenPGP and X.509 signatures are recognised and not checked. Whether the key that signed is allowed
 //! to is [`crate::evidence::allowed_signers`]'s, and the ledger's grants'.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use base64::Engine;
@@ -56,12 +57,12 @@ pub enum Signed {
 impl Signed {
     /// The verdict on an object whose signed part was looked for.
     #[must_use]
-    pub fn of(part: Option<&SignedPart<'_>>) -> Self {
+    pub fn of(keys: &mut CheckedKeys, part: Option<&SignedPart<'_>>) -> Self {
         let Some(part) = part else { return Self::Unsigned };
         if let Some(by) = unchecked_signer(&part.signature) {
             return Self::Unchecked { by };
         }
-        match check_ssh_signature(&part.payload, &part.signature, NAMESPACE) {
+        match check_with(keys, &part.payload, &part.signature, NAMESPACE) {
             Ok(key) => Self::Good(key),
             Err(fault) => Self::Bad(fault),
         }
@@ -253,6 +254,33 @@ pub fn check_ssh_signature(
     armored: &[u8],
     namespace: &str,
 ) -> Result<SshKey, SignatureFault> {
+    check_with(&mut CheckedKeys::default(), payload, armored, namespace)
+}
+
+/// Ed25519 keys, and whether they could be granted. To find that out costs as much as a signature, and few keys sign
+/// many objects: so it is remembered. A verdict is the same with it and without.
+#[derive(Debug, Default)]
+pub struct CheckedKeys(HashMap<PublicKey, Result<CheckedKey, KeyDefect>>);
+
+impl CheckedKeys {
+    /// How many are remembered, about 300 bytes each: far more than sign in one repository. Before one more all are
+    /// forgotten, so that a log of keys made up for it fills no memory.
+    const KEYS_MAX: usize = 1024;
+
+    fn check(&mut self, key: &PublicKey) -> Result<&CheckedKey, KeyDefect> {
+        if self.0.len() >= Self::KEYS_MAX && !self.0.contains_key(key) {
+            self.0.clear();
+        }
+        self.0.entry(*key).or_insert_with(|| CheckedKey::new(key)).as_ref().map_err(|defect| *defect)
+    }
+}
+
+fn check_with(
+    keys: &mut CheckedKeys,
+    payload: &[u8],
+    armored: &[u8],
+    namespace: &str,
+) -> Result<SshKey, SignatureFault> {
     let blob = dearmor(armored)?;
     let parts = SshSig::parse(&blob)?;
     if parts.namespace != namespace.as_bytes() {
@@ -261,7 +289,7 @@ pub fn check_ssh_signature(
     }
     let key = SshKey::from_wire(parts.public_key)?;
     let message = parts.signed_data(payload)?;
-    RawSignature::parse(parts.signature)?.verify(&key, &message)?;
+    RawSignature::parse(parts.signature)?.verify(keys, &key, &message)?;
     Ok(key)
 }
 
@@ -351,30 +379,40 @@ impl<'a> RawSignature<'a> {
         Ok(Self { algorithm, data, of_security_key: blob })
     }
 
-    fn verify(&self, key: &SshKey, message: &[u8]) -> Result<(), SignatureFault> {
+    fn verify(&self, keys: &mut CheckedKeys, key: &SshKey, message: &[u8]) -> Result<(), SignatureFault> {
         match &key.0 {
-            Kind::Ed25519(key) if self.algorithm == SSH_ED25519 => self.verify_ed25519(key, message),
+            Kind::Ed25519(key) if self.algorithm == SSH_ED25519 => self.verify_ed25519(keys, key, message),
             Kind::Ed25519(_) => Err(malformed("key and signature are of different algorithms")),
-            Kind::Other(key) => self.verify_other(key, message),
+            Kind::Other(key) => self.verify_other(keys, key, message),
         }
     }
 
     /// Strictly, and under a key that could be granted: what is good here is good for everybody.
-    fn verify_ed25519(&self, key: &PublicKey, message: &[u8]) -> Result<(), SignatureFault> {
+    fn verify_ed25519(
+        &self,
+        keys: &mut CheckedKeys,
+        key: &PublicKey,
+        message: &[u8],
+    ) -> Result<(), SignatureFault> {
         let signature = self.data.try_into().map_err(|_| malformed("an Ed25519 signature has 64 bytes"))?;
-        let key = CheckedKey::new(key).map_err(SignatureFault::Key)?;
+        let key = keys.check(key).map_err(SignatureFault::Key)?;
         let verified = key.verify_strict(message, &SignatureBytes::from_bytes(signature));
         verified.map_err(|_| SignatureFault::Mismatch)
     }
 
-    fn verify_other(&self, key: &KeyData, message: &[u8]) -> Result<(), SignatureFault> {
+    fn verify_other(
+        &self,
+        keys: &mut CheckedKeys,
+        key: &KeyData,
+        message: &[u8],
+    ) -> Result<(), SignatureFault> {
         let mismatched = || malformed("key and signature are of different algorithms");
         let algorithm = Algorithm::new(self.algorithm).map_err(|_| self.unsupported())?;
         let mut data = self.data.to_vec();
         match (key, &algorithm) {
             (KeyData::SkEd25519(key), Algorithm::SkEd25519) => {
                 let signed = self.signed_by_security_key(key.application(), message);
-                return self.verify_ed25519(&PublicKey::from_bytes(key.public_key().0), &signed);
+                return self.verify_ed25519(keys, &PublicKey::from_bytes(key.public_key().0), &signed);
             }
             (KeyData::Rsa(_), Algorithm::Rsa { hash: None }) => return Err(self.unsupported()),
             (KeyData::Rsa(key), Algorithm::Rsa { .. }) => data = padded(data, key),
@@ -418,4 +456,79 @@ const fn malformed(what: &'static str) -> SignatureFault {
 /// A name out of foreign bytes, for one line of a message.
 fn shortened(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn checked_keys_stay_few_and_answer_as_at_first() {
+        let mut keys = CheckedKeys::default();
+        let of_small_order = PublicKey::from_bytes([0; 32]);
+        for number in 0..=CheckedKeys::KEYS_MAX as u64 {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_le_bytes());
+            let key = PublicKey::from_bytes(bytes);
+            let expected = CheckedKey::new(&key).map(drop);
+            assert_eq!(keys.check(&key).map(drop), expected);
+            assert_eq!(keys.check(&key).map(drop), expected, "remembered");
+            assert!(keys.0.len() <= CheckedKeys::KEYS_MAX);
+        }
+        assert_eq!(keys.check(&of_small_order).map(drop), Err(KeyDefect::SmallOrder));
+    }
+
+    /// Fields in the order of the format, which may be cut off, and changed in one byte.
+    fn blob() -> impl Strategy<Value = Vec<u8>> {
+        let string = |texts: &[&[u8]]| {
+            prop::sample::select(texts.iter().map(|text| text.to_vec()).collect::<Vec<_>>())
+        };
+        let types: [&[u8]; 5] = [
+            b"ssh-ed25519",
+            b"ssh-rsa",
+            b"ecdsa-sha2-nistp256",
+            b"sk-ssh-ed25519@openssh.com",
+            b"rsa-sha2-512",
+        ];
+        let fields = (
+            string(&types),
+            prop::collection::vec(any::<u8>(), 0..70),
+            string(&[b"git", b"file"]),
+            string(&[b"sha512", b"sha256", b"md5"]),
+            string(&types),
+            prop::collection::vec(any::<u8>(), 0..70),
+        );
+        (fields, any::<prop::sample::Index>(), prop::option::of(any::<u8>())).prop_map(
+            |(fields, index, change)| {
+                let (key_type, key, namespace, hash, algorithm, data) = fields;
+                let joined = |strings: &[&[u8]]| {
+                    strings.iter().fold(Vec::new(), |mut joined, string| {
+                        put_ssh_string(&mut joined, string);
+                        joined
+                    })
+                };
+                let (key, signature) = (joined(&[&key_type, &key]), joined(&[&algorithm, &data]));
+                let mut blob =
+                    [b"SSHSIG\0\0\0\x01".to_vec(), joined(&[&key, &namespace, b"", &hash, &signature])]
+                        .concat();
+                let at = index.index(blob.len());
+                match change {
+                    Some(byte) => blob[at] = byte,
+                    None => blob.truncate(at + 1),
+                }
+                blob
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn no_signature_panics_and_none_made_up_is_good(blob in blob(), text in "[ -~\n]{0,40}") {
+            let armored = format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----", STANDARD.encode(blob));
+            prop_assert!(check_ssh_signature(b"payload", armored.as_bytes(), NAMESPACE).is_err());
+            prop_assert!(check_ssh_signature(b"payload", text.as_bytes(), NAMESPACE).is_err());
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::git_object::{
     Collision, CommitObject, MalformedObject, ObjectFormat, ObjectKind, TagObject, object_id,
     signed_part_of_commit, signed_part_of_tag,
 };
-use super::git_signature::Signed;
+use super::git_signature::{CheckedKeys, Signed};
 use crate::event::infra::{GitId, GitObject, GitTag, InfraCommit};
 use crate::hash::Hash;
 
@@ -117,14 +117,20 @@ pub const fn has_embedded(infra: &InfraCommit) -> bool {
 /// Judges the evidence of an infra commit from its bytes alone.
 #[must_use]
 pub fn examine(infra: &InfraCommit) -> InfraEvidence {
+    examine_with(&mut CheckedKeys::default(), infra)
+}
+
+/// As [`examine`], with the same answer; of many commits that few keys have signed, about half the work.
+#[must_use]
+pub fn examine_with(keys: &mut CheckedKeys, infra: &InfraCommit) -> InfraEvidence {
     let commit = embedded(infra.commit_object.as_ref());
     let tag = embedded(infra.tag_object.as_ref());
     InfraEvidence {
         objects: check_commit(infra).and_then(|()| check_tag(infra)),
-        tag: tag.map_or(Signed::NotEmbedded, |bytes| Signed::of(signed_part_of_tag(bytes).as_ref())),
+        tag: tag.map_or(Signed::NotEmbedded, |bytes| Signed::of(keys, signed_part_of_tag(bytes).as_ref())),
         commit: commit.map_or(Signed::NotEmbedded, |bytes| {
             let format = ObjectFormat::of(&infra.commit);
-            Signed::of(signed_part_of_commit(bytes, format).as_ref())
+            Signed::of(keys, signed_part_of_commit(bytes, format).as_ref())
         }),
     }
 }

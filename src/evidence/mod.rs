@@ -1,7 +1,7 @@
-//! Git evidence: what the bytes embedded in an entry say by themselves, and who signed them.
+//! What stands beside a release, checked by itself: Git objects and who signed them, and the signatures over models.
 //!
 //! Everything here is a pure function of bytes that are handed in. Which signers a policy asks for, and what it
-//! makes of a verdict, is [`crate::lifecycle`]'s; reading a repository, [`crate::linkage`]'s.
+//! makes of a verdict, is [`crate::lifecycle`]'s; reading a repository or a model's files, [`crate::linkage`]'s.
 //!
 //! | module | knows |
 //! |---|---|
@@ -12,6 +12,8 @@
 //! | [`openpgp`] | who an OpenPGP signature says made it, unchecked |
 //! | [`allowed_signers`] | whom an `allowed_signers` text allows to sign, and when |
 //! | [`infra`] | all of that, for the infra commit of one event |
+//! | [`model_signature`] | an OpenSSF model signature: what it covers, and by which key |
+//! | [`model_files`] | the list of a model's files |
 
 pub mod allowed_signers;
 pub mod git_object;
@@ -19,4 +21,6 @@ pub mod git_path;
 pub mod git_signature;
 pub mod git_tree;
 pub mod infra;
+pub mod model_files;
+pub mod model_signature;
 pub mod openpgp;

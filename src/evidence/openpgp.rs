@@ -114,3 +114,80 @@ fn subpacket_length(area: &[u8]) -> Option<(usize, &[u8])> {
         _ => new_length(area),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn armored(packets: &[u8]) -> Vec<u8> {
+        format!("-----BEGIN PGP SIGNATURE-----\nVersion: 1\n\n{}\n=abcd\n-----END", STANDARD.encode(packets))
+            .into()
+    }
+
+    /// A signature of version 4 with these subpackets: RSA, SHA-512, and nothing behind that is read.
+    fn version_4(hashed: &[u8], unhashed: &[u8]) -> Vec<u8> {
+        let area = |area: &[u8]| [&[0, u8::try_from(area.len()).unwrap()], area].concat();
+        [vec![4, 0, 1, 10], area(hashed), area(unhashed), vec![0xab, 0xcd]].concat()
+    }
+
+    fn old_packet(body: &[u8]) -> Vec<u8> {
+        [&[0x88, u8::try_from(body.len()).unwrap()], body].concat()
+    }
+
+    #[test]
+    fn issuers_are_read_wherever_a_signature_names_them() {
+        let key_id = [&[9, ISSUER_KEY_ID][..], &[0x11; 8]].concat();
+        let fingerprint = [&[22, ISSUER_FINGERPRINT, 4][..], &[0x22; 20]].concat();
+        let critical = [&[9, ISSUER_KEY_ID | 0x80][..], &[0x33; 8]].concat();
+        let created = [5, 2, 0, 0, 0, 0];
+        let version_3 = [&[3, 5, 0, 0, 0, 0, 0][..], &[0x44; 8], &[1, 8, 0, 0]].concat();
+        let version_6 =
+            [&[6, 0, 27, 10, 0, 0, 0, 0, 0, 0, 0, 35, 34, ISSUER_FINGERPRINT, 6][..], &[0x55; 32]].concat();
+        let body = version_4(&created, &key_id);
+        let length = u8::try_from(body.len()).unwrap();
+        for (case, packets, expected) in [
+            ("a key ID that is not hashed", old_packet(&body), Some("11".repeat(8))),
+            ("a fingerprint", old_packet(&version_4(&fingerprint, &[])), Some("22".repeat(20))),
+            (
+                "both",
+                old_packet(&version_4(&created, &[key_id, fingerprint].concat())),
+                Some("22".repeat(20)),
+            ),
+            ("a critical subpacket", old_packet(&version_4(&critical, &[])), Some("33".repeat(8))),
+            ("version 3", old_packet(&version_3), Some("44".repeat(8))),
+            ("version 6", old_packet(&version_6), Some("55".repeat(32))),
+            ("neither", old_packet(&version_4(&created, &[])), None),
+            ("a new packet", [&[0xc2, length], &*body].concat(), Some("11".repeat(8))),
+            (
+                "a new packet of five octets",
+                [&[0xc2, 255, 0, 0, 0, length], &*body].concat(),
+                Some("11".repeat(8)),
+            ),
+            ("an old packet of two octets", [&[0x89, 0, length], &*body].concat(), Some("11".repeat(8))),
+            ("an old packet to the end", [&[0x8b], &*body].concat(), Some("11".repeat(8))),
+            ("another packet", [&[0xc6, length], &*body].concat(), None),
+            ("a packet cut off", [&[0xc2, length + 1], &*body].concat(), None),
+            ("nothing", Vec::new(), None),
+        ] {
+            assert_eq!(issuer(&armored(&packets)), expected, "{case}");
+        }
+        let crlf = String::from_utf8(armored(&old_packet(&body))).unwrap().replace('\n', "\r\n");
+        assert_eq!(issuer(crlf.as_bytes()), Some("11".repeat(8)));
+        assert_eq!(issuer(b"-----BEGIN PGP SIGNATURE-----\nno empty line"), None);
+        let long = [&old_packet(&body)[..], &vec![0; BASE64_BYTES_MAX]].concat();
+        assert_eq!(issuer(&armored(&long)), None, "more than is read");
+    }
+
+    proptest! {
+        #[test]
+        fn no_packets_panic(mut packets in prop::collection::vec(any::<u8>(), 0..80), plain: bool) {
+            if let (Some(first), true) = (packets.first_mut(), plain) {
+                *first = 0x88;
+            }
+            let _ = issuer(&armored(&packets));
+            let _ = issuer(&packets);
+        }
+    }
+}

@@ -221,8 +221,11 @@ fn kind_of(dir: &OwnedFd, name: &str, told: FileType) -> io::Result<Option<FileT
     }
 }
 
-/// Opens `name` in `dir` for reading, if it is there and no link. A pipe holds nobody up.
+/// Opens `name` in `dir` for reading, if it is there, no link, and no way out. A pipe holds nobody up.
 fn open_at(dir: &OwnedFd, name: &str, flags: OFlags) -> io::Result<Option<OwnedFd>> {
+    if name == ".." || name.contains('/') {
+        return Ok(None);
+    }
     let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(dir, name, flags, Mode::empty()) {
         Ok(file) => Ok(Some(file)),
@@ -252,6 +255,11 @@ mod tests {
         for path in ["tile/1/000", "tile/0/001", "tile/0", "tile/2/000", "tile/0/000/x", "nothing"] {
             assert_eq!(pack.read(path, 100).unwrap(), Contents::Missing, "{path}");
         }
+        // Dots lead nowhere, not even to where they would have come back.
+        for path in ["../secret/000", "tile/../../secret/000", "tile/0/../0/000", ".."] {
+            assert_eq!(pack.read(path, 100).unwrap(), Contents::Missing, "{path}");
+        }
+        pack.walk("../secret", &mut |path, _| panic!("{path} lies outside")).unwrap();
         let mut found = Vec::new();
         pack.walk("tile", &mut |path, kind| {
             found.push((path.to_owned(), kind));

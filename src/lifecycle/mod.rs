@@ -11,4 +11,5 @@ pub mod observation;
 pub mod policy;
 pub mod refusal;
 pub mod rules;
+mod seen;
 pub mod state;

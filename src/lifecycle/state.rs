@@ -20,6 +20,7 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::lifecycle::observation::{Observation, RECOVERY_APART_MAX_MS};
 use crate::lifecycle::policy::{EvaluationNeed, ReleasePolicy};
+use crate::lifecycle::seen::SeenIds;
 use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
 
@@ -468,6 +469,9 @@ pub trait RowSource {
     /// What can go wrong.
     type Error;
 
+    /// Whether it may hold a row that was removed since: then the removal is kept in mind.
+    const HOLDS_ROWS: bool = true;
+
     /// The row of `key`, if there is one.
     ///
     /// # Errors
@@ -496,6 +500,8 @@ pub struct NoSource;
 
 impl RowSource for NoSource {
     type Error = Infallible;
+
+    const HOLDS_ROWS: bool = false;
 
     fn row(&self, _: &RowKey) -> Result<Option<Row>, Infallible> {
         Ok(None)
@@ -537,60 +543,6 @@ impl Default for State<NoSource> {
     }
 }
 
-/// Below this many event ids, clearing expired ones isn't worth a walk.
-const SEEN_CLEARING_MIN: usize = 4096;
-/// Into how many tables event ids are put. A table that grows doubles, and stands twice in memory while it does: this way
-/// only a small part of all ids does.
-const SEEN_TABLES: usize = 64;
-
-/// The event ids in memory: some 55 bytes each.
-#[derive(Debug)]
-struct SeenIds {
-    tables: Vec<HashMap<EventId, SeenEvent>>,
-    count: usize,
-    /// How many stood after the last clearing of expired ones.
-    count_after_clearing: usize,
-}
-
-impl SeenIds {
-    fn new() -> Self {
-        Self { tables: vec![HashMap::new(); SEEN_TABLES], count: 0, count_after_clearing: 0 }
-    }
-
-    /// Ids end in random bits, those that were derived in a hash's. The lesser of two numbers is small more often than
-    /// large: so the tables are of different sizes, and do not all double at once.
-    fn table(id: &EventId) -> usize {
-        let [.., a, b] = id.as_bytes();
-        usize::from(*a.min(b)) * SEEN_TABLES / 256
-    }
-
-    fn get(&self, id: &EventId) -> Option<&SeenEvent> {
-        self.tables[Self::table(id)].get(id)
-    }
-
-    fn insert(&mut self, id: EventId, seen: SeenEvent) {
-        let before = self.tables[Self::table(&id)].insert(id, seen);
-        self.count += usize::from(before.is_none());
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&EventId, &SeenEvent)> {
-        self.tables.iter().flatten()
-    }
-
-    /// Forgets every event id whose event expired before `now`: it could not come again. Walks all
-    /// of them, but only after their number has doubled.
-    fn clear_expired(&mut self, now: Timestamp) {
-        if self.count < SEEN_CLEARING_MIN || self.count < 2 * self.count_after_clearing {
-            return;
-        }
-        for table in &mut self.tables {
-            table.retain(|_, seen| seen.expires_at >= now);
-        }
-        self.count = self.tables.iter().map(HashMap::len).sum();
-        self.count_after_clearing = self.count;
-    }
-}
-
 impl<S> State<S> {
     /// An empty cache over `source`.
     pub fn over(source: S) -> Self {
@@ -600,7 +552,7 @@ impl<S> State<S> {
             charter: None,
             policy: None,
             owed: None,
-            seen: SeenIds::new(),
+            seen: SeenIds::default(),
             unseen: None,
         }
     }
@@ -620,17 +572,6 @@ impl<S> State<S> {
         &mut self.source
     }
 
-    /// Takes over what an accepted event changes.
-    pub fn commit(&mut self, changes: Changes, now: Timestamp) {
-        for (key, row) in changes.rows {
-            self.put(key, row);
-        }
-        let (id, seen) = changes.seen;
-        self.seen.insert(id, seen);
-        self.unseen = None;
-        self.seen.clear_expired(now);
-    }
-
     fn set_charter(&mut self, charter: Arc<Charter>) {
         let same_policy = self.charter.as_ref().is_some_and(|old| old.policy_entry == charter.policy_entry);
         if !same_policy || self.policy.is_none() {
@@ -645,25 +586,9 @@ impl<S> State<S> {
         if self.rows.len() > max {
             self.rows.clear();
         }
-        if self.seen.count > max {
-            self.seen = SeenIds::new();
+        if self.seen.count() > max {
+            self.seen = SeenIds::default();
         }
-    }
-
-    /// Takes in rows that came from elsewhere, as they are.
-    pub fn restore(&mut self, rows: impl IntoIterator<Item = (RowKey, Row)>) {
-        for (key, row) in rows {
-            self.put(key, Some(row));
-        }
-    }
-
-    fn put(&mut self, key: RowKey, row: Option<Row>) {
-        match &row {
-            Some(Row::Charter(charter)) => self.set_charter(Arc::clone(charter)),
-            Some(Row::Owed(owed)) => self.owed = Some(Arc::clone(owed)),
-            _ => {}
-        }
-        self.rows.insert(key, row);
     }
 
     /// The event ids in memory that could still come again at `now`, unordered.
@@ -693,6 +618,37 @@ macro_rules! typed_rows {
 }
 
 impl<S: RowSource> State<S> {
+    /// Takes over what an accepted event changes.
+    pub fn commit(&mut self, changes: Changes, now: Timestamp) {
+        for (key, row) in changes.rows {
+            self.put(key, row);
+        }
+        let (id, seen) = changes.seen;
+        self.seen.insert(id, seen);
+        self.unseen = None;
+        self.seen.clear_expired(now);
+    }
+
+    /// Takes in rows that came from elsewhere, as they are.
+    pub fn restore(&mut self, rows: impl IntoIterator<Item = (RowKey, Row)>) {
+        for (key, row) in rows {
+            self.put(key, Some(row));
+        }
+    }
+
+    fn put(&mut self, key: RowKey, row: Option<Row>) {
+        match &row {
+            Some(Row::Charter(charter)) => self.set_charter(Arc::clone(charter)),
+            Some(Row::Owed(owed)) => self.owed = Some(Arc::clone(owed)),
+            _ => {}
+        }
+        if row.is_some() || S::HOLDS_ROWS {
+            self.rows.insert(key, row);
+        } else {
+            self.rows.remove(&key);
+        }
+    }
+
     /// The row of `key`.
     ///
     /// # Errors

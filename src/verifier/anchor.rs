@@ -45,11 +45,30 @@ pub(super) struct ReadLog<'a> {
     pub(super) size: u64,
     /// Whether entries are unread behind which nothing can be said.
     pub(super) has_gap: bool,
+    /// Whether nothing could be read from `size` on.
+    pub(super) ends_unread: bool,
     /// The note of the batch that ends at `head`'s size.
     pub(super) note_at_head: Option<&'a [u8]>,
     /// Whether frames lie behind `head`'s size. Known only where one slot of `head` is bad.
     pub(super) goes_on: bool,
     pub(super) log_keys: &'a KeyHistory,
+}
+
+impl ReadLog<'_> {
+    /// Whether it was read to its end, and that lies before this size.
+    const fn ends_before(&self, size: u64) -> bool {
+        self.size < size && !self.ends_unread
+    }
+}
+
+/// The size that was published, where the log ends before it: by `head`, or by the largest checkpoint that the log did
+/// not reach.
+pub(super) fn published_beyond(published: &Published, anchors: &[Anchor], log: &ReadLog<'_>) -> Option<u64> {
+    let unreached = anchors.iter().filter(|anchor| anchor.report.outcome == CheckpointOutcome::NotReached);
+    // What nobody signed publishes nothing.
+    let head = published.head().filter(|head| head_note_defect(head, log).is_none());
+    let sizes = unreached.map(Anchor::size).chain(head.map(Head::size));
+    sizes.max().filter(|&size| log.ends_before(size))
 }
 
 /// Holds entry 0 against the trust root.
@@ -110,7 +129,7 @@ fn check_published(head: &Head, log: &ReadLog<'_>, findings: &mut Findings) {
     if let Some(reason) = head_note_defect(head, log) {
         findings.add(Finding::HeadDisagrees { size, reason });
     }
-    if log.size < size && !log.has_gap {
+    if log.ends_before(size) {
         findings.add(Finding::LogShorterThanHead { size: log.size, published: size });
     }
 }
@@ -295,7 +314,7 @@ impl Anchor {
             (SignedBy::LogKey, Some(_)) => (CheckpointOutcome::Matched, None),
             (SignedBy::LogKey, None) => {
                 let shorter = Finding::LogShorterThanCheckpoint { name, published: size, size: log.size };
-                (CheckpointOutcome::NotReached, (!log.has_gap).then_some(shorter))
+                (CheckpointOutcome::NotReached, log.ends_before(size).then_some(shorter))
             }
         };
         self.report.outcome = outcome;

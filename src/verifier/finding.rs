@@ -124,6 +124,9 @@ findings! {
     LogKeyUnknown {} = "log_key.unknown", Tampered;
 
     // Entries.
+    /// What comes behind the entry stands where it belongs, or the log ends before it.
+    #[error("entry {index} is missing")]
+    EntryMissing { index: u64 } = "entry.missing", Tampered;
     /// The bytes are no canonical entry.
     #[error("entry {index}: {reason}")]
     EntryNotCanonical { index: u64, reason: String } = "entry.not_canonical", Tampered;
@@ -202,6 +205,26 @@ findings! {
     /// An attached commit or tag that is not the one of the entry.
     #[error("entry {index}: its attachment {digest} is not the Git object that it stands for: {reason}")]
     GitAttached { index: u64, digest: Hash, reason: String } = "git.object", Violation;
+
+    // The files of models. `index` is that of the registration. No rule lets anybody accept these.
+    /// A kept signature that is none, is over another model, or isn't by the key that it names.
+    #[error("entry {index}: the model signature {digest} that it keeps does not hold: {reason}")]
+    ModelSignature { index: u64, digest: Hash, reason: String } = "model.signature", Violation;
+    /// Other files than those that were registered.
+    #[error("entry {index}: the files of {model} {version} are not those that it registers: {what}")]
+    ModelDiffers { index: u64, model: String, version: String, what: String } = "model.differs", Violation;
+    /// Files for which no digest can stand.
+    #[error("entry {index}: the files of {model} {version} cannot be those that it registers: {reason}")]
+    ModelUnreadable { index: u64, model: String, version: String, reason: String } = "model.unreadable", Violation;
+    /// No files, where a version was named.
+    #[error("entry {index}: the files of {model} {version} are not at {place}")]
+    ModelMissing { index: u64, model: String, version: String, place: String } = "model.missing", Violation;
+    /// No files, where all versions of a model were looked for.
+    #[error("entry {index}: there are no files of {model} {version} to hold against it")]
+    ModelAbsent { index: u64, model: String, version: String } = "model.absent", Remark;
+    /// Somebody named what was never registered.
+    #[error("no lawful entry registers {model}{}", version.as_ref().map(|version| format!(" {version}")).unwrap_or_default())]
+    ModelUnregistered { model: String, version: Option<String> } = "model.unregistered", Violation;
 
     // What the rules notice beside the event itself.
     /// A key signed after the entry from which it is said to be compromised.
@@ -426,6 +449,8 @@ impl Serialize for Found {
 /// How many findings of one code are kept: enough to see where and how; a log of millions of
 /// entries must not fill the memory with what one bad byte may cause.
 pub const FINDINGS_PER_CODE_MAX: u64 = 1_000;
+/// How many missing entries of one gap are kept, so that those of ten gaps are told. The gap's own finding tells its ends.
+const MISSING_PER_GAP_MAX: u64 = 100;
 
 /// Findings as they come in.
 #[derive(Debug, Default)]
@@ -451,11 +476,23 @@ impl Findings {
     pub(super) fn add(&mut self, finding: Finding) {
         let code = finding.code();
         let count = self.counts.entry(code.clone()).or_default();
-        *count += 1;
+        *count = count.saturating_add(1);
         if *count <= FINDINGS_PER_CODE_MAX {
             self.kept.push(finding);
         } else if finding.class() == Class::Violation {
             self.violations_beyond.insert((finding.index().unwrap_or(u64::MAX), code));
+        }
+    }
+
+    /// Takes in that the entries of `from` up to `until` are missing. Each is a finding, and is counted as one; so many
+    /// are kept of one gap, for its width is whatever somebody wrote into a frame.
+    pub(super) fn add_missing(&mut self, from: u64, until: u64) {
+        let kept_until = until.min(from.saturating_add(MISSING_PER_GAP_MAX));
+        self.extend((from..kept_until).map(|index| Finding::EntryMissing { index }));
+        let beyond = until.saturating_sub(kept_until);
+        if beyond > 0 {
+            let count = self.counts.entry(Finding::EntryMissing { index: from }.code()).or_default();
+            *count = count.saturating_add(beyond);
         }
     }
 

@@ -31,9 +31,19 @@ pub(super) enum Step {
         from: u64,
         /// The first one behind it that is, or the published size; none where nothing tells.
         until: Option<u64>,
-        /// False where the entries are whole, and for a later program to read.
-        is_damage: bool,
+        cause: GapCause,
     },
+}
+
+/// Why entries could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GapCause {
+    /// What comes behind them stands where they belong.
+    Missing,
+    /// Bytes that are no sound frame stand there.
+    Damaged,
+    /// They are whole, and for a later program to read.
+    Newer,
 }
 
 /// A walk over all frames up to a size.
@@ -76,6 +86,11 @@ impl<'s> Frames<'s> {
         self.scanner.position()
     }
 
+    /// Whether it ended at damage: what was published behind it is unread, and nobody can say whether it is there.
+    pub(super) const fn ended_at_damage(&self) -> bool {
+        self.ended
+    }
+
     /// Whether a sound frame stands where this walk ended.
     pub(super) fn goes_on(&self) -> Result<bool, StoreError> {
         let mut behind = scanner(self.source, self.scanner.position(), u64::MAX)?;
@@ -115,14 +130,40 @@ impl<'s> Frames<'s> {
             return self.skip_newer(at, version, steps);
         }
         let search_from = name_damage(damage, steps);
-        if let Some(end) = self.end_of_damaged(damage)? {
-            return self.resume(at, end, damage, steps);
+        if let Some(behind) = self.behind_misplaced(damage)? {
+            self.scanner = scanner(self.source, behind, self.until)?;
+            return Ok(());
+        }
+        if let Some(next) = self.end_of_damaged(damage)?.or(self.file_by_its_name(damage)?) {
+            return self.resume(at, next, damage, steps);
         }
         if let Some(found) = self.search(search_from, steps)? {
             return self.resume(at, found, damage, steps);
         }
         self.end(at, damage, steps);
         Ok(())
+    }
+
+    /// Where a sound frame that comes too late ends. What stands there is judged by itself.
+    fn behind_misplaced(&self, damage: &Damage) -> Result<Option<Position>, StoreError> {
+        let at = damage.position();
+        let Some(actual) = frame_index(damage).filter(|&actual| actual < at.index) else { return Ok(None) };
+        let end = self.end_by_header(Position { index: actual, ..at })?;
+        Ok(end.map(|end| Position { index: at.index, ..end }))
+    }
+
+    /// The beginning of the file in which the log goes on behind a missing one, if no frame there says that it is
+    /// misnamed. What stands there is judged by itself.
+    fn file_by_its_name(&self, damage: &Damage) -> Result<Option<Position>, StoreError> {
+        let DamageReason::FileName { actual } = *damage.reason() else { return Ok(None) };
+        let beginning = Position { file: actual, offset: 0, index: actual };
+        let is_misnamed = match read_header(self.source, beginning) {
+            Ok(header) => header.first_index() != actual,
+            Err(ScanError::Damage(_)) => false,
+            Err(ScanError::Store(error)) => return Err(error),
+        };
+        let goes_on = (damage.position().index..self.until).contains(&actual) && !is_misnamed;
+        Ok(goes_on.then_some(beginning))
     }
 
     /// Where a frame that is not sound ends, if its header can be read, and where that ends stands the header of the
@@ -161,7 +202,7 @@ impl<'s> Frames<'s> {
             steps.push(Step::Found(Finding::FrameMissing { index, file, offset, actual }));
         }
         if found.index > at.index {
-            steps.push(Step::Gap { from: at.index, until: Some(found.index), is_damage: true });
+            steps.push(Step::Gap { from: at.index, until: Some(found.index), cause: gap_cause(damage) });
         }
         self.scanner = scanner(self.source, found, self.until)?;
         Ok(())
@@ -170,11 +211,8 @@ impl<'s> Frames<'s> {
     /// Ends at damage behind which nothing more is found.
     fn end(&mut self, at: Position, damage: &Damage, steps: &mut Vec<Step>) {
         self.ended = true;
-        // Doubled frames at the very end leave nothing unread.
-        if frame_index(damage).is_none_or(|actual| actual >= at.index) {
-            let until = Some(self.until).filter(|&until| until != u64::MAX);
-            steps.push(Step::Gap { from: at.index, until, is_damage: true });
-        }
+        let until = Some(self.until).filter(|&until| until != u64::MAX);
+        steps.push(Step::Gap { from: at.index, until, cause: gap_cause(damage) });
     }
 
     /// A whole frame of a later version: its header tells how far it goes.
@@ -186,7 +224,7 @@ impl<'s> Frames<'s> {
             Err(ScanError::Damage(_)) => unreachable!("the scan has read this header"),
         };
         let end = FrameLocation::new(at, &header).end();
-        steps.push(Step::Gap { from: at.index, until: Some(end.index), is_damage: false });
+        steps.push(Step::Gap { from: at.index, until: Some(end.index), cause: GapCause::Newer });
         self.scanner = scanner(self.source, end, self.until)?;
         Ok(())
     }
@@ -273,8 +311,12 @@ fn name_damage(damage: &Damage, steps: &mut Vec<Step>) -> Position {
             steps.push(Step::Found(Finding::LogFileName { index, file: *actual }));
             Position { file: *actual, offset: 0, index }
         }
-        // Whether frames are missing or doubled, the search says: it begins with this frame. (A
-        // straddling frame is said of a log's tail, by those who write.)
+        DamageReason::Index { actual } if *actual < index => {
+            let actual = *actual;
+            steps.push(Step::Found(Finding::FrameMisplaced { index, file, offset, actual }));
+            at
+        }
+        // The search begins with this frame. (A straddling frame is said of a log's tail, by those who write.)
         DamageReason::Index { .. } | DamageReason::Straddles { .. } => at,
     }
 }
@@ -284,6 +326,13 @@ const fn frame_index(damage: &Damage) -> Option<u64> {
     match damage.reason() {
         DamageReason::Index { actual } => Some(*actual),
         _ => None,
+    }
+}
+
+const fn gap_cause(damage: &Damage) -> GapCause {
+    match damage.reason() {
+        DamageReason::Index { .. } | DamageReason::FileName { .. } => GapCause::Missing,
+        DamageReason::Frame(_) | DamageReason::Straddles { .. } => GapCause::Damaged,
     }
 }
 

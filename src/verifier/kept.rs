@@ -436,6 +436,8 @@ impl EarlierIds {
 impl RowSource for EarlierIds {
     type Error = Infallible;
 
+    const HOLDS_ROWS: bool = false;
+
     /// Every row is in memory.
     fn row(&self, _: &RowKey) -> Result<Option<Row>, Infallible> {
         Ok(None)

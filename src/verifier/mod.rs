@@ -15,6 +15,7 @@
 //! | `attachments` | the bytes beside the log, held against the entries that cite them: on all cores |
 //! | [`clones`] | commits that entries name, held against clones that the auditor has |
 //! | `proofs` | path proofs and large Git objects among the attachments: on all cores |
+//! | [`models`] | the files of models that an auditor has, and the signatures over them that are kept |
 //! | `anchor` | the trust root, `head` and earlier checkpoints, held against what was read |
 //! | [`kept`], `resumption` | what an auditor keeps, and checking only what came since |
 //! | [`cosigned`] | the notes in `cosigned/` that witnesses cosigned: as good as earlier checkpoints |
@@ -33,6 +34,7 @@ mod frames;
 pub mod held;
 pub mod kept;
 pub mod log_keys;
+pub mod models;
 mod proofs;
 mod replay;
 pub mod report;

@@ -21,8 +21,10 @@ use super::clones::RecordedCommit;
 use super::compromise::CompromisedKey;
 use super::decode::{DecodedBatch, DecodedEntry, Place, Unread};
 use super::finding::{Finding, Findings};
+use super::frames::GapCause;
 use super::kept::{EarlierIds, KeptState};
 use super::log_keys::KeyHistory;
+use super::models;
 use super::proofs::{Claim, Claims};
 
 /// What the walk over the entries carries along.
@@ -49,6 +51,7 @@ pub(super) struct Replay {
     commits: Option<Vec<RecordedCommit>>,
     /// What they say of attachments that prove something of a commit; none where attachments are left alone.
     claims: Option<Claims>,
+    models: models::Register,
 }
 
 /// What was gone through.
@@ -76,6 +79,7 @@ pub(super) struct Replayed {
     pub(super) rules_judged_up_to: u64,
     pub(super) counts: Counts,
     pub(super) attachments: Option<Register>,
+    pub(super) models: models::Register,
     /// What the rules' state came to.
     pub(super) state: State<EarlierIds>,
     pub(super) compromised: Vec<CompromisedKey>,
@@ -128,6 +132,7 @@ impl Replay {
             attachments: None,
             commits: None,
             claims: None,
+            models: models::Register::default(),
         };
         replay.compare_anchors();
         replay
@@ -185,6 +190,11 @@ impl Replay {
         self.claims.as_mut().map(|claims| claims.due(at_the_end)).unwrap_or_default()
     }
 
+    /// Keeps in mind which models lawful entries register, as far as `models` wants them.
+    pub(super) fn with_models(self, models: models::Register) -> Self {
+        Self { models, ..self }
+    }
+
     /// Takes what is wrong with frames.
     pub(super) fn add(&mut self, finding: Finding) {
         self.findings.add(finding);
@@ -195,9 +205,15 @@ impl Replay {
         self.findings.extend(findings);
     }
 
-    /// Entries from here on could not be read.
-    pub(super) fn gap(&mut self) {
+    /// Entries could not be read.
+    pub(super) fn gap(&mut self, from: u64, until: Option<u64>, cause: GapCause) {
         self.end_run_of_wrong_roots();
+        if let (GapCause::Missing, Some(until)) = (cause, until) {
+            self.findings.add_missing(from, until);
+        }
+        if cause != GapCause::Newer {
+            self.findings.add(Finding::LogUnread { index: from, until });
+        }
         (self.tree, self.previous, self.recorded_at) = (None, None, None);
         self.rules.stopped = true;
     }
@@ -245,6 +261,7 @@ impl Replay {
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
             attachments: self.attachments,
+            models: self.models,
             state: self.rules.state,
             compromised: self.rules.compromised,
         }
@@ -273,6 +290,7 @@ impl Replay {
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers, git };
                 let was_accepted = self.rules.judge(&submission, &mut self.findings);
                 if was_accepted == Some(true) {
+                    self.models.take(index, event);
                     self.take_lawful(index, event);
                 }
                 if let Body::LogKeyRotated(rotation) = &event.body {

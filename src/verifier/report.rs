@@ -15,6 +15,7 @@ use super::finding::{Class, Found};
 use super::held::{Age, AgeClock, Held, HeldBy, Shortfall};
 use super::kept::KeptState;
 use super::log_keys::{RotationReport, Unvouched};
+use super::models::{ModelCounts, ModelSignatureCounts};
 
 /// How many findings the text shows; JSON holds all that were kept.
 const FINDINGS_SHOWN_MAX: usize = 100;
@@ -234,6 +235,12 @@ pub struct Report {
     /// The clones given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clones: Vec<CloneReport>,
+    /// Signatures over models that registrations keep; none where there is none, or they were not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_signatures: Option<ModelSignatureCounts>,
+    /// The models whose files the auditor has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<ModelCounts>,
     /// The earlier checkpoints given.
     pub checkpoints: Vec<CheckpointReport>,
     /// The notes in `cosigned/` that witnesses of the trust root cosigned.
@@ -305,6 +312,12 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
     for CloneReport { name, checked } in &report.clones {
         line("clone", format!("{name}: {} held against it", counted(*checked, "commit", "commits")));
     }
+    if let Some(counts) = &report.model_signatures {
+        line("signed models", signatures_words(counts));
+    }
+    if let Some(ModelCounts { agree, differ, absent }) = report.models {
+        line("model files", format!("{agree} as registered, {differ} not, {absent} not there"));
+    }
     match report.anchored {
         Anchored::No => line("trust root", "none given: any ledger could stand here".into()),
         Anchored::TrustRoot { ledger_id } => {
@@ -359,7 +372,7 @@ fn render_findings(report: &Report, text: &mut String) {
     for finding in report.findings.iter().take(FINDINGS_SHOWN_MAX) {
         let _ = writeln!(text, "{} {}: {finding}", finding.class(), finding.code());
     }
-    let all: u64 = report.finding_counts.values().sum();
+    let all = count_of_all(report);
     let hidden = all - report.findings.len().min(FINDINGS_SHOWN_MAX) as u64;
     if hidden > 0 {
         let _ = writeln!(text, "… and {}", counted(hidden, "finding more", "findings more"));
@@ -415,6 +428,21 @@ fn held_words(held: &Held, quorum: Option<&Name>) -> String {
     text
 }
 
+/// How many signatures were checked, and why the others were not.
+fn signatures_words(counts: &ModelSignatureCounts) -> String {
+    let ModelSignatureCounts { verified, wrong, no_key, other_key, certificate, foreign_hash } = *counts;
+    let told = [
+        (verified, "verified"),
+        (wrong, "wrong"),
+        (no_key, "not checked: no key given"),
+        (other_key, "not checked: made by another key"),
+        (certificate, "not checked: made with a certificate"),
+        (foreign_hash, "not checked: over hashes that this program does not compute"),
+    ];
+    let told = told.into_iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join("; ")
+}
+
 fn held_in_short(held: &Held) -> String {
     let at = held.at.map_or_else(String::new, |at| format!(" at {at}"));
     format!("; held to size {}{at}", held.size)
@@ -467,9 +495,14 @@ pub fn shortfall_words(shortfall: &Shortfall) -> String {
     }
 }
 
+/// Of missing entries there may be as many as somebody wrote into a frame.
+fn count_of_all(report: &Report) -> u64 {
+    report.finding_counts.values().fold(0, |all: u64, count| all.saturating_add(*count))
+}
+
 /// How many findings, and the first codes in order.
 fn tally(report: &Report) -> String {
-    let all: u64 = report.finding_counts.values().sum();
+    let all = count_of_all(report);
     let mut codes: Vec<Cow<'_, str>> = report.finding_counts.keys().cloned().collect();
     let more = codes.len().saturating_sub(CODES_NAMED_MAX);
     codes.truncate(CODES_NAMED_MAX);

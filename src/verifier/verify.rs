@@ -5,12 +5,13 @@
 //! 2. Groups of frames are read, one at a time; while the entries of one are decoded and their
 //!    signatures checked on all cores, those of the group before are replayed in order.
 //! 3. Trust root, `head` and earlier checkpoints are held against what was read; then, in a directory, the
-//!    attachments' bytes.
+//!    attachments' bytes; and the files of models, where an auditor has them.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::evidence::model_signature::PublicKeyPem;
 use crate::hash::Hash;
 use crate::lifecycle::state::State;
 use crate::log::trust_root::TrustRoot;
@@ -27,6 +28,7 @@ use crate::store::head::{Head, HeadError, HeadState, read_head};
 
 use super::anchor::{
     Anchor, Published, ReadLog, Source, anchors, check_founding, check_head, check_latest_log_key,
+    published_beyond,
 };
 use super::attachments;
 use super::clones::{CloneError, CloneSource, Clones};
@@ -38,6 +40,7 @@ use super::frames::{Frames, Step};
 use super::held::{MaxAge, weigh};
 use super::kept::{EarlierIds, Head as KeptHead, KeptState};
 use super::log_keys::{Candidates, KeyHistory};
+use super::models::{self, Checked, ModelSource, ModelSourceError};
 use super::proofs;
 use super::replay::{Replay, Replayed};
 use super::report::{Anchored, AttachmentCounts, CloneReport, KeptUse, Report, Verdict};
@@ -74,6 +77,10 @@ pub struct Options<'a> {
     pub max_unheld: Option<u64>,
     /// How old may be what is held.
     pub max_age: Option<MaxAge>,
+    /// Where the files of models are.
+    pub models: Option<&'a dyn ModelSource>,
+    /// The keys whose signatures over models count.
+    pub model_keys: &'a [PublicKeyPem],
 }
 
 /// What a verification came to.
@@ -164,6 +171,9 @@ pub enum VerifyError {
     /// `cosigned/` could not be listed.
     #[error(transparent)]
     Cosigned(#[from] CosignedError),
+    /// A model's files could not be read.
+    #[error("the files of a model: {0}")]
+    Models(#[from] ModelSourceError),
     /// No threads could be started.
     #[error("cannot start threads: {0}")]
     Threads(io::Error),
@@ -400,15 +410,11 @@ impl Verification<'_> {
         let Replayed { compromised, state, findings, .. } = &mut replayed;
         find_compromised(self.source, (start, until), compromised, state, &mut doubtful, findings)?;
         let attachments = self.check_attachments(size, &mut replayed)?;
-        let end = End {
-            size,
-            position: frames.position(),
-            has_gap,
-            goes_on,
-            attachments,
-            clones: clones.report(),
-            doubtful,
-        };
+        let (position, ends_unread) = (frames.position(), frames.ended_at_damage());
+        let clones = clones.report();
+        let models = self.check_models(&mut replayed)?;
+        let end =
+            End { size, position, has_gap, ends_unread, goes_on, attachments, clones, models, doubtful };
         Ok(self.judged(replayed, &expected, founding.as_ref(), &end))
     }
 
@@ -422,10 +428,12 @@ impl Verification<'_> {
     ) -> Result<Replay, VerifyError> {
         let head_size = self.published.head().map(Head::size);
         let first_key = expected.log_key.as_ref();
-        let with_git =
-            |replay: Replay| replay.with_git(self.options.clones.is_some(), self.attachments.is_some());
+        let equipped = |replay: Replay| {
+            let replay = replay.with_git(self.options.clones.is_some(), self.attachments.is_some());
+            replay.with_models(models::Register::of(self.options.models))
+        };
         let Some(kept) = self.kept else {
-            let replay = with_git(Replay::new(anchors, KeyHistory::new(first_key), head_size, findings));
+            let replay = equipped(Replay::new(anchors, KeyHistory::new(first_key), head_size, findings));
             let registers = self.attachments.is_some() || self.options.keep;
             return Ok(if registers { replay.with_attachments() } else { replay });
         };
@@ -435,7 +443,7 @@ impl Verification<'_> {
             candidates.know(*key);
         }
         let log_keys = KeyHistory::restore(first_key, rotations);
-        Ok(with_git(Replay::resume(kept, anchors, log_keys, head_size, findings)))
+        Ok(equipped(Replay::resume(kept, anchors, log_keys, head_size, findings)))
     }
 
     /// Holds what the entries that were replayed say of commits against clones, and against attachments that prove
@@ -464,6 +472,13 @@ impl Verification<'_> {
         let (Some(dir), Some(register)) = (self.attachments, &replayed.attachments) else { return Ok(None) };
         let judged_to_the_end = replayed.rules_judged_up_to == size;
         attachments::check(dir, register, judged_to_the_end, &mut replayed.findings).map(Some)
+    }
+
+    /// Holds the files of models, and the signatures over them, against what lawful entries register.
+    fn check_models(&self, replayed: &mut Replayed) -> Result<Checked, VerifyError> {
+        let (source, keys) = (self.options.models, self.options.model_keys);
+        let check = models::Check { ledger: self.attachments, source, keys };
+        check.run(&replayed.models, &mut replayed.findings)
     }
 
     /// What is published, and what earlier checkpoints prove to have been.
@@ -548,6 +563,8 @@ impl Verification<'_> {
             rules_judged_up_to: replayed.rules_judged_up_to,
             attachments: end.attachments,
             clones: end.clones.clone(),
+            model_signatures: end.models.signatures,
+            models: end.models.models,
             checkpoints: reports(Source::Given),
             cosigned: reports(Source::Cosigned),
             findings,
@@ -563,6 +580,7 @@ impl Verification<'_> {
         let log = ReadLog {
             size: end.size,
             has_gap: end.has_gap,
+            ends_unread: end.ends_unread,
             note_at_head: replayed.note_at_head.as_deref(),
             goes_on: end.goes_on,
             log_keys: &replayed.log_keys,
@@ -571,6 +589,9 @@ impl Verification<'_> {
         let origin = expected.origin.as_ref().map(Origin::as_str);
         for anchor in &mut replayed.anchors {
             anchor.settle(origin, &log, &mut replayed.findings);
+        }
+        if let Some(published) = published_beyond(&self.published, &replayed.anchors, &log) {
+            replayed.findings.add_missing(log.size, published);
         }
         if let Some(trust) = self.options.trust {
             check_latest_log_key(trust, &log, &mut replayed.findings);
@@ -598,10 +619,13 @@ pub(super) struct End {
     /// Where the next frame belongs.
     pub(super) position: Position,
     has_gap: bool,
+    /// Whether the last gap reaches to the end.
+    ends_unread: bool,
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
     attachments: Option<AttachmentCounts>,
     clones: Vec<CloneReport>,
+    models: Checked,
     /// Entries that compromised keys signed.
     pub(super) doubtful: BTreeSet<u64>,
 }
@@ -630,11 +654,8 @@ fn take_steps(after: Vec<Step>, replay: &mut Replay) -> bool {
     for step in after {
         match step {
             Step::Found(finding) => replay.add(finding),
-            Step::Gap { from, until, is_damage } => {
-                replay.gap();
-                if is_damage {
-                    replay.add(Finding::LogUnread { index: from, until });
-                }
+            Step::Gap { from, until, cause } => {
+                replay.gap(from, until, cause);
                 has_gap = true;
             }
             Step::Frame(_) => unreachable!("frames stand before what comes behind them"),

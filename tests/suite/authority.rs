@@ -259,7 +259,9 @@ fn what_can_be_accepted_is_every_violation() {
         let row = move |line: &&str| line.contains(&format!("` | {class} |"));
         page.lines().filter(row).map(|line| line.split('`').nth(1).unwrap()).collect::<Vec<_>>()
     };
-    let mut violations = told(Class::Violation);
+    // What is found of a model's files or of whoever signed it, no word in the log can settle.
+    let of_log = |code: &&str| !code.starts_with("model.");
+    let mut violations: Vec<&str> = told(Class::Violation).into_iter().filter(of_log).collect();
     violations.sort_unstable();
     let mut acceptable = VIOLATIONS.to_vec();
     acceptable.sort_unstable();

@@ -27,7 +27,11 @@ const FLOORS: [(u8, &[&str]); 7] = [
 const SIDEWAYS: [(&str, &str, &str); 4] = [
     ("event", "signing", "an event names its proposer's public key, and grants name others"),
     ("evidence", "event", "Git objects are embedded in an event, and judged against what it says of them"),
-    ("evidence", "signing", "an SSH signature's Ed25519 key meets the conditions of a granted key"),
+    (
+        "evidence",
+        "signing",
+        "a Git signature's key meets the conditions of a granted one; a model's covers the same DSSE encoding",
+    ),
     ("note", "signing", "a vkey holds a public key, and checkpoints are signed by a key"),
 ];
 

@@ -551,17 +551,17 @@ const ATTACKS: &[Attack] = &[
     Attack {
         name: "an entry bundle is missing in the middle",
         act: |pack, _| remove(&pack.join("tile/entries/001")),
-        finds: &["frame.missing", "log.unread", "pack.entries"],
+        finds: &["entry.missing", "frame.missing", "log.unread", "pack.entries"],
     },
     Attack {
         name: "the last entry bundle is missing",
         act: |pack, _| remove(&pack.join("tile/entries/002.p/12")),
-        finds: &["log.shorter_than_head", "pack.entries"],
+        finds: &["entry.missing", "log.shorter_than_head", "pack.entries"],
     },
     Attack {
         name: "an entry bundle is short",
         act: |pack, _| cut(&pack.join("tile/entries/002.p/12")),
-        finds: &["log.shorter_than_head", "pack.entries"],
+        finds: &["entry.missing", "log.shorter_than_head", "pack.entries"],
     },
     Attack {
         name: "an entry bundle is longer than it may be",
@@ -570,7 +570,7 @@ const ATTACKS: &[Attack] = &[
             let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
             file.set_len(1 << 40).unwrap();
         },
-        finds: &["log.shorter_than_head", "pack.entries"],
+        finds: &["entry.missing", "log.shorter_than_head", "pack.entries"],
     },
     Attack {
         name: "an entry bundle is a link to a right one",
@@ -579,12 +579,12 @@ const ATTACKS: &[Attack] = &[
             std::fs::rename(&path, pack.parent().unwrap().join("elsewhere")).unwrap();
             symlink(pack.parent().unwrap().join("elsewhere"), path).unwrap();
         },
-        finds: &["frame.missing", "log.unread", "pack.entries"],
+        finds: &["entry.missing", "frame.missing", "log.unread", "pack.entries"],
     },
     Attack {
         name: "all notes are missing",
         act: |pack, _| remove(&pack.join("batches/000.p/9")),
-        finds: &["log.empty", "log.shorter_than_head", "pack.batches"],
+        finds: &["entry.missing", "log.empty", "log.shorter_than_head", "pack.batches"],
     },
     Attack {
         name: "the last note is missing",
@@ -594,7 +594,7 @@ const ATTACKS: &[Attack] = &[
             let length = bytes.len() - std::fs::read(pack.join("checkpoint")).unwrap().len() - 4;
             std::fs::write(path, &bytes[..length]).unwrap();
         },
-        finds: &["log.shorter_than_head", "pack.batches", "pack.batches"],
+        finds: &["entry.missing", "log.shorter_than_head", "pack.batches", "pack.batches"],
     },
     Attack {
         name: "the checkpoint of another log",
@@ -623,7 +623,7 @@ const ATTACKS: &[Attack] = &[
             std::fs::write(pack.join("checkpoint"), older.newest_note()).unwrap();
         },
         // The bundles of that size are not there.
-        finds: &["log.shorter_than_head", "pack.entries"],
+        finds: &["entry.missing", "log.shorter_than_head", "pack.entries"],
     },
     Attack {
         name: "a checkpoint that is none",
@@ -637,7 +637,7 @@ const ATTACKS: &[Attack] = &[
             let note = sign_checkpoint(&checkpoint, &[&forge.log_key]).unwrap();
             std::fs::write(pack.join("checkpoint"), note).unwrap();
         },
-        finds: &["log.shorter_than_head", "pack.batches", "pack.entries"],
+        finds: &["entry.missing", "log.shorter_than_head", "pack.batches", "pack.entries"],
     },
     Attack { name: "no `files`", act: |pack, _| remove(&pack.join("files")), finds: &["pack.files"] },
     Attack {
@@ -689,6 +689,8 @@ fn each_change_in_a_pack_is_found() {
         let report = judged(&pack, &forge);
         let mut found = codes(&report);
         found.sort();
+        // A bundle holds hundreds: `missing_entries_of_a_pack_are_counted` says how many.
+        found.dedup_by(|one, other| one == other && one == "entry.missing");
         if (found.iter().map(String::as_str).collect::<Vec<_>>(), report.verdict.exit_code())
             != (finds.to_vec(), 1)
         {
@@ -697,6 +699,28 @@ fn each_change_in_a_pack_is_found() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Of a batch that is not whole, every entry is missing: its checkpoint covers none without the others.
+#[test]
+fn missing_entries_of_a_pack_are_counted() {
+    let bench = Bench::new();
+    let forge = attacked();
+    let whole = bench.packed(&forge);
+    let rows = [
+        ("an entry bundle is missing in the middle", 515 - 253),
+        ("the last entry bundle is missing", 524 - 505),
+        ("an entry bundle is short", 524 - 515),
+        ("all notes are missing", 524),
+        ("a checkpoint of an endless log", u64::MAX - 505),
+    ];
+    for (number, (attack, count)) in rows.into_iter().enumerate() {
+        let pack = bench.path(&format!("missing-{number}/pack"));
+        copy_dir(&whole, &pack);
+        let (_, act) = attacks().find(|(name, _)| *name == attack).unwrap();
+        act(&pack, &forge);
+        assert_eq!(judged(&pack, &forge).finding_counts["entry.missing"], count, "{attack}");
+    }
 }
 
 #[test]
@@ -812,10 +836,10 @@ fn a_ledger_comes_back_from_its_pack_and_goes_on() {
     let cosigned = |name: &str| names_of(&desk.path(&format!("{name}/cosigned")));
     assert_eq!(cosigned("pack"), [size.to_string()]);
     std::fs::remove_file(desk.path(&format!("ledger/cosigned/{}", size + 1))).unwrap();
-    assert_eq!((told["attachments"].as_u64(), told["removed"].as_u64()), (Some(2), Some(0)));
+    assert_eq!((told["attachments"].as_u64(), told["removed"].as_u64()), (Some(3), Some(0)));
     let cited: Vec<String> =
         names_of(&desk.path("pack")).into_iter().filter(|name| name.starts_with("attachments/")).collect();
-    assert_eq!(cited.len(), 2, "neither the redacted one nor the draft's: {cited:?}");
+    assert_eq!(cited.len(), 3, "neither the redacted one nor the draft's: {cited:?}");
 
     desk.copy("ledger/trust.toml", "trust.toml");
     let judged = desk.done_json("verify pack --trust trust.toml");

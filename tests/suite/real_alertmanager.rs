@@ -1,6 +1,6 @@
 //! Drift as a real Alertmanager tells it: what it posts to a webhook is what `rollbook drift` reads.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,14 +9,7 @@ use serde_json::json;
 
 use crate::support::child::Killed;
 use crate::support::desk::Desk;
-
-/// More than an alert takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A port of this machine that nobody listens on.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use crate::support::http::{PATIENCE, free_port, request};
 
 /// Posts JSON, and gives the status.
 fn post(port: u16, path: &str, body: &str) -> std::io::Result<String> {
@@ -29,41 +22,6 @@ fn post(port: u16, path: &str, body: &str) -> std::io::Result<String> {
     let mut status = String::new();
     BufReader::new(stream).read_line(&mut status)?;
     Ok(status)
-}
-
-/// The body of the next request, which is answered with 200.
-fn delivery(listener: &TcpListener) -> String {
-    let began = Instant::now();
-    listener.set_nonblocking(true).unwrap();
-    let stream = loop {
-        match listener.accept() {
-            Ok((stream, _)) => break stream,
-            Err(_) => {
-                assert!(began.elapsed() < PATIENCE, "Alertmanager delivered nothing");
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-    };
-    stream.set_nonblocking(false).unwrap();
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        if line == "\r\n" {
-            break;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    reader
-        .into_inner()
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    String::from_utf8(body).unwrap()
 }
 
 /// Starts Alertmanager, which delivers to `webhook`; gives it and its port once it answers.
@@ -118,7 +76,7 @@ fn real_alerts_are_recorded_once_each_firing_and_resolved() {
         json!([alert(Some("scorer")), alert(None)]).to_string()
     };
     assert!(post(port, "/api/v2/alerts", &alerts(None)).unwrap().contains("200"));
-    desk.write("firing.json", delivery(&webhook));
+    desk.write("firing.json", request(&webhook).body);
     let told = desk.run("--key eve.key drift --from-alertmanager firing.json");
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(told.stdout.contains("recorded as entry 7: alert "), "{told:?}");
@@ -128,7 +86,7 @@ fn real_alerts_are_recorded_once_each_firing_and_resolved() {
 
     let over = "2026-03-01T11:00:00Z";
     assert!(post(port, "/api/v2/alerts", &alerts(Some(over))).unwrap().contains("200"));
-    desk.write("over.json", delivery(&webhook));
+    desk.write("over.json", request(&webhook).body);
     let told = desk.run("--key eve.key drift --from-alertmanager over.json");
     assert!(
         told.stdout.contains("recorded as entry 8: alert ") && told.stdout.contains("is over"),

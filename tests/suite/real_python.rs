@@ -69,8 +69,9 @@ fn ours(pack: &Path, forge: &Forge) -> Report {
     judged_by(pack, &Options { trust: Some(&trust), strict: true, ..quick() })
 }
 
-/// Codes that only one of them has: odd signatures are a list of theirs, and two remarks are.
-const OWN: [&str; 3] = ["signature.not_strict", "pack.stranger", "trust.quorum"];
+/// Codes that only one of them has: odd signatures are a list of theirs, and two remarks are; ours names each missing
+/// entry beside the hole.
+const OWN: [&str; 4] = ["signature.not_strict", "entry.missing", "pack.stranger", "trust.quorum"];
 
 /// A report's codes but for those of rules, and those that only one of the two has.
 fn compared<'a>(codes: impl Iterator<Item = &'a str>) -> BTreeSet<String> {

@@ -9,7 +9,7 @@
 //! | every byte of the newer `head` slot flipped | [`no_flipped_byte_of_heads_newer_slot_goes_unnoticed`] |
 //! | entries dropped, doubled, swapped, inserted | `verifier_attacks`, "Entries" |
 //! | batches dropped, doubled, reordered | `verifier_attacks`, "Frames and files" |
-//! | two neighbours deleted, two damaged | [`ROWS`], "Neighbours"; [`each_of_two_neighbours_is_named`] |
+//! | two neighbours deleted, two damaged | [`ROWS`], "Neighbours"; [`each_of_two_neighbours_is_named`], [`a_gap_as_wide_as_can_be_is_bounded_and_hides_no_other`] |
 //! | truncation at every frame boundary, `head` left, or an older one put back | [`truncation_at_every_batch_is_found_unless_an_older_head_is_put_back_too`] |
 //! | a signer unknown, revoked, expired, out of scope; role and place by two grants | [`ROWS`], "Signers" |
 //! | an event replayed in another ledger of the same origin, or twice in one | [`ROWS`], "Played at another time or place" |
@@ -45,8 +45,8 @@ use rollbook::store::files::RollSize;
 use rollbook::store::frame::{FrameView, encode_frame};
 use rollbook::store::head::{HEAD_SLOT_BYTES, HeadState, read_head};
 use rollbook::store::memory::MemoryLog;
-use rollbook::verifier::report::{Report, Verdict};
-use rollbook::verifier::verify::{EarlierCheckpoint, Options};
+use rollbook::verifier::report::{Report, Verdict, render};
+use rollbook::verifier::verify::{EarlierCheckpoint, Options, verify};
 
 use crate::support::desk::{Answer, Desk};
 use crate::support::events::*;
@@ -261,19 +261,87 @@ fn forked() -> (Forge, Forge) {
 const ROWS: &[Attack] = &[
     attack("nothing is wrong with the ledger of every kind", 0, &[], || whole(&every_kind())),
     // Neighbours.
-    attack("two neighbouring batches are dropped", 1, &["frame.missing", "log.unread"], || {
-        without_batches(&[2, 3])
-    }),
+    attack(
+        "two neighbouring batches are dropped",
+        1,
+        &[
+            "entry.missing",
+            "frame.missing",
+            "log.unread",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+        ],
+        || without_batches(&[2, 3]),
+    ),
     attack(
         "two batches are dropped that are no neighbours",
         1,
-        &["frame.missing", "log.unread", "frame.missing", "log.unread"],
+        &[
+            "entry.missing",
+            "frame.missing",
+            "log.unread",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+            "frame.missing",
+            "log.unread",
+        ],
         || without_batches(&[2, 4]),
     ),
-    attack("the last two batches are dropped", 1, &["log.shorter_than_head"], || {
-        let last = every_kind().frames().len() - 1;
-        without_batches(&[last - 1, last])
-    }),
+    attack(
+        "the last two batches are dropped",
+        1,
+        &["log.shorter_than_head", "entry.missing", "entry.missing"],
+        || {
+            let last = every_kind().frames().len() - 1;
+            without_batches(&[last - 1, last])
+        },
+    ),
+    attack(
+        "the last two batches are dropped, and one before",
+        1,
+        &[
+            "log.shorter_than_head",
+            "entry.missing",
+            "frame.missing",
+            "log.unread",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+        ],
+        || {
+            let last = every_kind().frames().len() - 1;
+            without_batches(&[2, last - 1, last])
+        },
+    ),
+    attack(
+        "a log file is gone, and the first batch of the next is damaged",
+        1,
+        &["entry.missing", "log.file_name", "log.unread", "frame.damaged", "log.unread"],
+        || without_second_file(100),
+    ),
+    attack(
+        "a log file is gone, and the first batch of the next is damaged in its header",
+        1,
+        &["entry.missing", "log.file_name", "log.unread", "frame.damaged", "log.unread"],
+        || without_second_file(0),
+    ),
+    attack(
+        "a batch is doubled, and the one behind it is damaged",
+        1,
+        &["frame.damaged", "frame.misplaced", "log.unread"],
+        || {
+            let forge = every_kind();
+            let mut frames = forge.frames().to_vec();
+            frames[3][100] ^= 1;
+            frames.insert(3, frames[2].clone());
+            Case::of(&forge).frames(&frames)
+        },
+    ),
     attack(
         "two neighbouring batches are damaged",
         1,
@@ -455,13 +523,18 @@ const ROWS: &[Attack] = &[
         ..Case::of(&forked().0)
     }),
     attack("a stale backup with its own head, and nobody kept more", 0, &[], || Case::of(&promoted())),
-    attack("a stale backup with its own head, and a checkpoint", 1, &["log.shorter_than_checkpoint"], || {
-        Case { checkpoints: vec![small().newest_note().to_vec()], ..Case::of(&promoted()) }
-    }),
-    attack("a stale backup under the head that was left", 1, &["log.shorter_than_head"], || Case {
-        head: small().head(),
-        ..Case::of(&promoted())
-    }),
+    attack(
+        "a stale backup with its own head, and a checkpoint",
+        1,
+        &["log.shorter_than_checkpoint", "entry.missing"],
+        || Case { checkpoints: vec![small().newest_note().to_vec()], ..Case::of(&promoted()) },
+    ),
+    attack(
+        "a stale backup under the head that was left",
+        1,
+        &["log.shorter_than_head", "entry.missing"],
+        || Case { head: small().head(), ..Case::of(&promoted()) },
+    ),
     // Lines of a checkpoint.
     attack("a checkpoint's signature line is removed", 1, &["checkpoint.not_canonical"], || {
         with_note_in_place(|text| text.replace(&(last_line(text.as_bytes()) + "\n"), ""))
@@ -603,6 +676,15 @@ fn with_damaged(places: &[(usize, usize)]) -> Case {
         frames[batch][at] ^= 1;
     }
     Case { files: three_files(&frames), ..Case::of(&forge) }
+}
+
+/// [`small`] in a file for each batch: that of entry 1 is gone, and a bit is flipped in that of entries 2 and 3.
+fn without_second_file(at: usize) -> Case {
+    let forge = small();
+    let frames = forge.frames();
+    let mut damaged = frames[2].clone();
+    damaged[at] ^= 1;
+    Case { files: vec![(0, frames[0].clone()), (2, damaged), (4, frames[3].clone())], ..Case::of(&forge) }
 }
 
 /// Every code that a row finds.
@@ -768,7 +850,11 @@ fn truncation_at_every_batch_is_found_unless_an_older_head_is_put_back_too() {
             let report = case.verify();
             (codes(&report), report.verdict.exit_code())
         };
-        let found = |codes: &[&str], exit| (codes.iter().map(|code| (*code).to_owned()).collect(), exit);
+        let found = |codes: &[&str], missing: u64, exit| {
+            let missing = vec!["entry.missing"; usize::try_from(missing).unwrap()];
+            let codes = codes.iter().chain(&missing).map(|code| (*code).to_owned());
+            (codes.collect::<Vec<String>>(), exit)
+        };
         // A log that ends before its key rotates (entry 30) does not know the key that signed what came later.
         let log_size = count.checked_sub(1).map_or(0, |last| forge.notes()[last].0);
         let (gone, published): (&[&str], _) = match log_size {
@@ -776,12 +862,14 @@ fn truncation_at_every_batch_is_found_unless_an_older_head_is_put_back_too() {
             1..=30 => (&["head.disagrees", "log.shorter_than_head"], "anchor.signature"),
             _ => (&["log.shorter_than_head"], "log.shorter_than_checkpoint"),
         };
-        assert_eq!(cut(forge.head(), &[]), found(gone, 1), "{count} batches, head left");
+        // What is signed by a key that nobody knows publishes nothing.
+        let missing = if log_size <= 30 { 0 } else { forge.size() - log_size };
+        assert_eq!(cut(forge.head(), &[]), found(gone, missing, 1), "{count} batches, head left");
         // A head as old as the log, or one batch older: the trust root alone does not tell, who kept a checkpoint does.
         for (size, note) in &forge.notes()[count.saturating_sub(2)..count] {
             let (head, says) = (head_of(*size, note), format!("{count} batches, head of {size}"));
-            assert_eq!(cut(head.clone(), &[]), found(&[], 0), "{says}");
-            assert_eq!(cut(head, &newest), found(&[published], 1), "{says}, a checkpoint");
+            assert_eq!(cut(head.clone(), &[]), found(&[], 0, 0), "{says}");
+            assert_eq!(cut(head, &newest), found(&[published], missing, 1), "{says}, a checkpoint");
         }
     }
 }
@@ -791,12 +879,44 @@ fn each_of_two_neighbours_is_named() {
     // Entries 8 to 10 and 11 to 13: what is left says that six are missing, and which.
     let report = without_batches(&[2, 3]).verify();
     let json = serde_json::to_value(&report.findings).unwrap();
-    assert_eq!((&json[0]["facts"]["index"], &json[0]["facts"]["actual"]), (&8.into(), &14.into()));
-    assert_eq!((&json[1]["facts"]["index"], &json[1]["facts"]["until"]), (&8.into(), &14.into()));
-    assert!(report.findings[1].to_string().starts_with("entries from 8 to 13 could not be read"));
+    assert_eq!((&json[1]["facts"]["index"], &json[1]["facts"]["actual"]), (&8.into(), &14.into()));
+    assert_eq!((&json[2]["facts"]["index"], &json[2]["facts"]["until"]), (&8.into(), &14.into()));
+    assert!(report.findings[2].to_string().starts_with("entries from 8 to 13 could not be read"));
+    assert_eq!(missing(&report), [8, 9, 10, 11, 12, 13]);
     // Of one alone, fewer.
     let report = without_batches(&[2]).verify();
-    assert!(report.findings[1].to_string().starts_with("entries from 8 to 10 could not be read"));
+    assert!(report.findings[2].to_string().starts_with("entries from 8 to 10 could not be read"));
+    assert_eq!(missing(&report), [8, 9, 10]);
+}
+
+/// The entries of which the report says that they are missing.
+fn missing(report: &Report) -> Vec<u64> {
+    let missing = report.findings.iter().filter(|found| found.code() == "entry.missing");
+    missing.filter_map(|found| found.index()).collect()
+}
+
+/// How many are missing is whatever somebody wrote into a frame: all are counted, so many of each gap are listed.
+#[test]
+fn a_gap_as_wide_as_can_be_is_bounded_and_hides_no_other() {
+    let mut forge = promoted();
+    for _ in 0..2 {
+        forge.add(&[&ada()], note(3));
+    }
+    let mut frames = forge.frames().to_vec();
+    let far = u64::MAX - 10;
+    for (frame, first) in [(3, 300), (4, far)] {
+        let view = FrameView::parse(&frames[frame]).unwrap();
+        let entries: Vec<&[u8]> = view.entries().collect();
+        frames[frame] = encode_frame(first, &entries, view.note()).unwrap();
+    }
+    // Nothing says what was published: all there is counts.
+    let log = MemoryLog::from_files([(0, frames.concat())], RollSize::DEFAULT);
+    let report = verify(&log, HeadState::BothBad, &quick(), &|_, _| ()).unwrap();
+    assert_eq!(missing(&report), [(4..104).collect::<Vec<u64>>(), (301..401).collect()].concat());
+    assert_eq!(report.finding_counts["entry.missing"], (300 - 4) + (far - 301));
+    assert_eq!(report.finding_counts["log.unread"], 2);
+    let text = render(&report, None);
+    assert!(text.contains("findings: "), "{text}");
 }
 
 // --- The same answer every time -----------------------------------------------------------------

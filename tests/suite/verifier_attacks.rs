@@ -231,7 +231,7 @@ const ATTACKS: &[Attack] = &[
     attack(
         "an entry is dropped from its batch",
         1,
-        &["checkpoint.root", "checkpoint.size", "frame.missing", "log.unread"],
+        &["checkpoint.root", "checkpoint.size", "entry.missing", "frame.missing", "log.unread"],
         || with_batch_of_two(|entries| drop(entries.pop())),
     ),
     attack(
@@ -470,7 +470,7 @@ const ATTACKS: &[Attack] = &[
         Case { strict: true, ..Case::of(&forge) }
     }),
     // Frames and files.
-    attack("a batch is dropped", 1, &["frame.missing", "log.unread"], || {
+    attack("a batch is dropped", 1, &["entry.missing", "frame.missing", "log.unread"], || {
         let forge = small();
         let frames = [&forge.frames()[..1], &forge.frames()[2..]].concat();
         Case::of(&forge).frames(&frames)
@@ -480,13 +480,18 @@ const ATTACKS: &[Attack] = &[
         let frames = [&forge.frames()[..2], &forge.frames()[1..]].concat();
         Case::of(&forge).frames(&frames)
     }),
-    attack("two batches change places", 1, &["frame.missing", "log.unread", "frame.misplaced"], || {
-        let forge = small();
-        let mut frames = forge.frames().to_vec();
-        frames.swap(1, 2);
-        Case::of(&forge).frames(&frames)
-    }),
-    attack("the first batch is dropped", 1, &["frame.missing", "log.unread"], || {
+    attack(
+        "two batches change places",
+        1,
+        &["entry.missing", "frame.missing", "log.unread", "frame.misplaced"],
+        || {
+            let forge = small();
+            let mut frames = forge.frames().to_vec();
+            frames.swap(1, 2);
+            Case::of(&forge).frames(&frames)
+        },
+    ),
+    attack("the first batch is dropped", 1, &["entry.missing", "frame.missing", "log.unread"], || {
         let forge = small();
         Case::of(&forge).frames(&forge.frames()[1..])
     }),
@@ -511,15 +516,20 @@ const ATTACKS: &[Attack] = &[
         frames[1][end..].copy_from_slice(&checksum.to_le_bytes());
         Case::of(&forge).frames(&frames)
     }),
-    attack("a log file is gone", 1, &["log.file_name", "log.unread"], || {
+    attack("a log file is gone", 1, &["entry.missing", "log.file_name", "log.unread"], || {
         let forge = small();
         let frames = forge.frames();
         Case { files: vec![(0, frames[0].clone()), (2, frames[2..].concat())], ..Case::of(&forge) }
     }),
-    attack("the first log file is gone", 1, &["log.file_name", "log.unread"], || {
-        let forge = small();
-        Case { files: vec![(2, forge.frames()[2..].concat())], ..Case::of(&forge) }
-    }),
+    attack(
+        "the first log file is gone",
+        1,
+        &["entry.missing", "log.file_name", "log.unread", "entry.missing"],
+        || {
+            let forge = small();
+            Case { files: vec![(2, forge.frames()[2..].concat())], ..Case::of(&forge) }
+        },
+    ),
     attack("a log file has another name", 1, &["log.file_name"], || {
         let forge = small();
         let frames = forge.frames();
@@ -530,10 +540,20 @@ const ATTACKS: &[Attack] = &[
         let frames = forge.frames();
         Case { files: vec![(0, frames[..2].concat()), (2, frames[2..].concat())], ..Case::of(&forge) }
     }),
-    attack("the log is gone", 1, &["log.empty", "log.shorter_than_head"], || Case {
-        files: Vec::new(),
-        ..Case::of(&small())
-    }),
+    attack(
+        "the log is gone",
+        1,
+        &[
+            "log.empty",
+            "log.shorter_than_head",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+            "entry.missing",
+        ],
+        || Case { files: Vec::new(), ..Case::of(&small()) },
+    ),
     // Checkpoints.
     attack("a checkpoint has another root", 1, &["checkpoint.root"], || {
         let mut forge = promoted();
@@ -728,7 +748,7 @@ const ATTACKS: &[Attack] = &[
     attack(
         "the log is shorter than a checkpoint that was published",
         1,
-        &["log.shorter_than_checkpoint"],
+        &["log.shorter_than_checkpoint", "entry.missing"],
         || Case { checkpoints: vec![small().newest_note().to_vec()], ..Case::of(&promoted()) },
     ),
     attack("head lags behind a checkpoint that somebody kept", 0, &[], || Case {
@@ -776,6 +796,7 @@ fn attacks_cover_every_finding() {
     found.extend(crate::git_manifests::FINDS);
     found.extend(crate::packs::codes_found());
     found.extend(crate::witnesses::FINDS);
+    found.extend(crate::models::codes_found());
     found.extend(crate::tampering::codes_found());
     found.extend(crate::rule_table::rows().flat_map(|row| row.besides));
     let missing: Vec<&&str> = Finding::CODES.iter().filter(|code| !found.contains(**code)).collect();
@@ -890,8 +911,8 @@ fn every_truncation_below_head_is_found() {
         let case = Case::new(log[..end].to_vec(), &head, &forge);
         let report = case.verify();
         let expected: &[&str] = match boundaries.binary_search(&end) {
-            Ok(0) => &["log.empty", "log.shorter_than_head"],
-            Ok(_) => &["log.shorter_than_head"],
+            Ok(0) => &["log.empty", "log.shorter_than_head", "entry.missing", "entry.missing"],
+            Ok(_) => &["log.shorter_than_head", "entry.missing"],
             Err(_) => &["frame.damaged", "log.unread"],
         };
         assert_eq!(codes(&report), expected, "{end} bytes");
@@ -904,7 +925,9 @@ fn truncation_at_each_batch_is_found() {
     let forge = small();
     for count in 1..forge.frames().len() {
         let report = Case::of(&forge).frames(&forge.frames()[..count]).verify();
-        assert_eq!(codes(&report), ["log.shorter_than_head"], "{count} batches");
+        let gone = usize::try_from(forge.size() - forge.notes()[count - 1].0).unwrap();
+        let expected = [&["log.shorter_than_head"][..], &vec!["entry.missing"; gone]].concat();
+        assert_eq!(codes(&report), expected, "{count} batches");
     }
 }
 

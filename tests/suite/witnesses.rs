@@ -248,12 +248,20 @@ const ROWS: &[Row] = &[
         Case::of(log(5, 3), "two").cosigned(3, &[(1, 10), (2, 10)])
     }),
     // A backup that was put back.
-    row("the quorum saw more than there is", 1, &["log.shorter_than_checkpoint"], None, || {
-        Case::of(honest(4), "two").cosigned(5, &[(1, 10), (2, 10)])
-    }),
-    row("one witness saw more than there is", 1, &["log.shorter_than_checkpoint"], None, || {
-        Case::of(honest(4), "none").cosigned(5, &[(1, 10)])
-    }),
+    row(
+        "the quorum saw more than there is",
+        1,
+        &["log.shorter_than_checkpoint", "entry.missing"],
+        None,
+        || Case::of(honest(4), "two").cosigned(5, &[(1, 10), (2, 10)]),
+    ),
+    row(
+        "one witness saw more than there is",
+        1,
+        &["log.shorter_than_checkpoint", "entry.missing"],
+        None,
+        || Case::of(honest(4), "none").cosigned(5, &[(1, 10)]),
+    ),
     row("head lags behind what the quorum saw", 0, &[], Some(5), || Case {
         head: honest(4).head(),
         ..Case::of(honest(5), "two").cosigned(5, &[(1, 10), (2, 10)])
@@ -974,5 +982,6 @@ fn a_stale_backup_is_found_by_the_notes_beside_it() {
     assert_eq!(desk.run("verify backup --trust bare.toml").code, Some(0));
     let found = desk.run("--json verify backup --trust trust.toml");
     let codes = found.json()["finding_counts"].clone();
-    assert_eq!((found.code, codes), (Some(1), serde_json::json!({ "log.shorter_than_checkpoint": 1 })));
+    let expected = serde_json::json!({ "log.shorter_than_checkpoint": 1, "entry.missing": 1 });
+    assert_eq!((found.code, codes), (Some(1), expected));
 }

@@ -9,13 +9,14 @@ use rayon::prelude::*;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::founding::{Founding, found_in};
+use crate::cli::git_objects::{ObjectSigner, signed_tag};
 use crate::cli::record::sign;
 use crate::event::authority::{KeyGranted, Policy, Role, Scope};
 use crate::event::body::{Body, Event};
 use crate::event::glob::Glob;
 use crate::event::header::{Basis, EventId, FORMAT_VERSION, Header};
 use crate::event::incident::{IncidentDetected, IncidentResolved};
-use crate::event::infra::{GitId, InfraCommit};
+use crate::event::infra::{GitId, GitObject, GitTag, InfraCommit, ObjectBytes};
 use crate::event::list::Ascending;
 use crate::event::model::{
     AlertStatus, DigestMethod, DriftDetected, DriftKind, EvaluationKind, EvaluationOutcome, ForeignDigest,
@@ -25,6 +26,7 @@ use crate::event::number::Finite;
 use crate::event::release::{ChangeCompleted, ChangeOutcome, ModelPromoted, Serving, Strategy};
 use crate::event::remark::{NoteAdded, NoteSubject};
 use crate::event::text::{EnvironmentName, Name, PolicyText, Text};
+use crate::evidence::git_object::{ObjectFormat, ObjectKind, object_id};
 use crate::hash::Hash;
 use crate::ledger::writer::Ledger;
 use crate::lifecycle::policy::POLICY_SCHEMA;
@@ -173,7 +175,7 @@ impl Crew {
             let body = match (index % 16, last_change.take()) {
                 (place, _) if place % 4 == 0 => {
                     last_change = Some(index);
-                    self.promotion(index)
+                    self.promotion(index).into()
                 }
                 (place, Some(change)) if place % 4 == 1 => {
                     let outcome = ChangeOutcome::Succeeded;
@@ -194,6 +196,31 @@ impl Crew {
             let signer = self.signer_of(index);
             events.push(self.event(signer, now, body));
         }
+        self.sign_all(events)
+    }
+
+    /// Promotions as the entries `indices`, signed: whose infra commit is embedded with its signed tag, as the policy
+    /// asks for there, or named alone.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn promotions(
+        &mut self,
+        indices: Range<u64>,
+        now: Timestamp,
+        is_embedded: bool,
+    ) -> Result<Vec<Envelope>, Failure> {
+        let build = |index: u64| {
+            let mut body = self.promotion(index);
+            let signer = self.signer_of(index);
+            if is_embedded {
+                let environment = body.environment.as_str().replace("env-", "tagged-");
+                body.environment = EnvironmentName::new(environment).expect("a short name");
+                body.infra = tagged_commit(index, &self.people[signer]);
+            }
+            self.event(signer, now, body)
+        };
+        let events = indices.map(build).collect();
         self.sign_all(events)
     }
 
@@ -290,7 +317,7 @@ impl Crew {
         Ok(draft.into_envelope()?)
     }
 
-    fn promotion(&mut self, index: u64) -> Body {
+    fn promotion(&mut self, index: u64) -> ModelPromoted {
         let number = (index / 4) % (self.scale.models * self.scale.environments);
         let (model, environment) = (number / self.scale.environments, number % self.scale.environments);
         let slot = &mut self.slots[usize::try_from(number).unwrap_or(0)];
@@ -299,7 +326,7 @@ impl Crew {
         let from = slot.serving.replace(serving);
         slot.promotions += 1;
         let environment = EnvironmentName::new(format!("env-{environment}")).expect("a short name");
-        promoted((model, version), environment, from, index).into()
+        promoted((model, version), environment, from, index)
     }
 }
 
@@ -348,6 +375,33 @@ fn promoted(
         evidence: Ascending::default(),
         ticket: Some(Name::new(format!("OPS-{index}")).expect("a short name")),
         reason: None,
+    }
+}
+
+/// The commit of the release `index`, embedded with its tag, which is signed.
+fn tagged_commit(index: u64, signer: &Signer) -> InfraCommit {
+    let tree = hex::encode(&Hash::of(&index.to_le_bytes()).as_bytes()[..20]);
+    let who = "Person <person@example.org> 1750000000 +0000";
+    let commit = format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nRelease {index}\n").into_bytes();
+    let id = |kind, bytes: &[u8]| object_id(kind, bytes, ObjectFormat::Sha1).expect("no collision");
+    let commit_id = id(ObjectKind::Commit, &commit);
+    let name = format!("release-{index}");
+    let sign = |bytes: &[u8]| *signer.sign(bytes).expect("a key at hand").as_bytes();
+    let signer = ObjectSigner { public_key: signer.public_key(), sign: &sign };
+    let tag = signed_tag(&commit_id.to_string(), &name, "Release", signer);
+    let object = Some(id(ObjectKind::Tag, &tag));
+    let embedded = |bytes: Vec<u8>| {
+        let (sha256, size) = (Hash::of(&bytes), bytes.len() as u64);
+        GitObject { sha256, size, bytes: ObjectBytes::new(bytes) }
+    };
+    InfraCommit {
+        repository: Name::new("https://git.example.org/infra").expect("a short name"),
+        commit: commit_id,
+        tag: Some(GitTag { name: Name::new(name).expect("a short name"), object }),
+        commit_object: Some(embedded(commit)),
+        tag_object: Some(embedded(tag)),
+        manifests: Ascending::default(),
+        path_proof: None,
     }
 }
 
@@ -459,7 +513,7 @@ pub fn append_all(ledger: &Ledger, envelopes: Vec<Envelope>) -> Result<(), Failu
 fn policy() -> Policy {
     let text = format!(
         "schema = {POLICY_SCHEMA}\n[administrators]\nthreshold = 1\n[[environment]]\nname = \"env-*\"\n\
-         [[environment]]\nname = \"staging\"\n[[environment]]\nname = \"gated\"\n[environment.promote]\n\
+         [[environment]]\nname = \"tagged-*\"\npromote.signed_tag = true\n[[environment]]\nname = \"staging\"\n[[environment]]\nname = \"gated\"\n[environment.promote]\n\
          approvals = 1\nafter = [\"staging\"]\nserved_for = \"1s\"\n\
          evaluations = [{{ kind = \"fairness\", max_age = \"30d\" }}]\n"
     );

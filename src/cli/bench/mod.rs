@@ -14,6 +14,7 @@ pub mod bed;
 pub mod figures;
 pub mod fill;
 pub mod filler;
+pub mod git;
 pub mod open;
 pub mod verify;
 
@@ -24,6 +25,7 @@ pub(crate) enum Bench {
     Verify(verify::Verify),
     Open(open::Open),
     Fill(fill::Fill),
+    Git(git::Git),
 }
 
 impl Bench {
@@ -37,6 +39,7 @@ impl Bench {
             Self::Verify(command) => command.run(context),
             Self::Open(command) => command.run(context),
             Self::Fill(command) => command.run(context),
+            Self::Git(command) => command.run(context),
         }
     }
 }

@@ -25,6 +25,22 @@ pub fn forge(from: &Path, to: &Path, index: u64) -> Result<(), Failure> {
         let bytes = forged_file(&source, file.first_index, index)?;
         std::fs::write(target.path(file.first_index), bytes).map_err(failed)?;
     }
+    copy_attachments(&from.join(ATTACHMENTS), &to.join(ATTACHMENTS)).map_err(failed)
+}
+
+/// Where the bytes beside the log stand.
+const ATTACHMENTS: &str = "attachments/sha256";
+
+fn copy_attachments(from: &Path, to: &Path) -> std::io::Result<()> {
+    for directory in std::fs::read_dir(from)? {
+        let directory = directory?;
+        let copy = to.join(directory.file_name());
+        std::fs::create_dir_all(&copy)?;
+        for file in std::fs::read_dir(directory.path())? {
+            let file = file?;
+            std::fs::copy(file.path(), copy.join(file.file_name()))?;
+        }
+    }
     Ok(())
 }
 

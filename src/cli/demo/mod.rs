@@ -27,10 +27,16 @@ pub mod weights;
 
 /// The demo's policy: what production asks for.
 const POLICY: &str = r#"# Release policy of the demo: staging first, measured twice, and two approvals for production.
-schema = 2
+schema = 3
 
 [administrators]
 threshold = 1
+
+# Releases come from main, and these files say by digest which model runs.
+[[git.repository]]
+name = "infra"
+protected = ["main"]
+manifests = ["staging/*.yaml", "production/*.yaml"]
 
 [[environment]]
 name = "staging"
@@ -46,6 +52,7 @@ evaluations = [
   { kind = "shadow", max_age = "30d" },
 ]
 signed_tag = true
+manifest = true
 
 [environment.rollback]
 approvals = 1
@@ -145,6 +152,8 @@ impl Story<'_> {
         self.look()?;
         self.chapter("The auditor replays it all, with a trust root from another channel")?;
         self.rollbook(&["verify", "ledger", "--trust", "trust.toml"])?;
+        self.chapter("With a clone of the infra repository, it is held against that as well")?;
+        self.rollbook(&["verify", "ledger", "--trust", "trust.toml", "--git", "infra=infra"])?;
         self.chapter("Somebody rewrites history: 1.1.0 is to have been promoted by nobody's fault")?;
         self.forge()?;
         self.farewell()

@@ -19,7 +19,12 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use crate::event::model::ModelDigest as RegisteredDigest;
+use crate::evidence::model_files::{ModelFile, ModelFiles, SINGLE_FILE};
 use crate::hash::Hash;
+
+pub mod dirs;
+pub mod signature;
 
 /// What one thread reads at once, in bytes. Measured: larger gains nothing, and the whole stays in
 /// the second-level cache.
@@ -27,9 +32,6 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 /// The paths that OpenSSF model signing ignores at the top of a model unless told otherwise.
 const GIT_PATHS: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
-
-/// The name of the one resource of a model that is a single file.
-const SINGLE_FILE: &str = ".";
 
 /// What to do about symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +60,16 @@ impl Default for ModelOptions {
 }
 
 impl ModelOptions {
+    /// As a registration says that its digest was made.
+    ///
+    /// # Errors
+    /// [`ModelError::IgnorePath`] where it names what is no path inside a model.
+    pub fn of_registered(digest: &RegisteredDigest) -> Result<Self, ModelError> {
+        let policy = if digest.links_followed { SymlinkPolicy::Follow } else { SymlinkPolicy::Refuse };
+        let options = Self::default().symlinks(policy);
+        digest.ignored.iter().try_fold(options, |options, path| options.ignoring(path.as_str()))
+    }
+
     /// The same, with another policy for links.
     #[must_use]
     pub fn symlinks(mut self, policy: SymlinkPolicy) -> Self {
@@ -119,6 +131,14 @@ pub struct ModelDigest {
     /// The paths that the method ignores, ascending, whether or not they exist; none where the
     /// model is a single file.
     pub ignored: Vec<String>,
+}
+
+impl ModelDigest {
+    /// The files without their sizes, whose list is what the named digest is the SHA-256 of.
+    #[must_use]
+    pub fn model_files(&self) -> ModelFiles {
+        model_files(&self.files)
+    }
 }
 
 /// Why a model cannot be digested. Each variant names the path that is to blame.
@@ -237,11 +257,13 @@ fn root_of(files: &[FileDigest]) -> Hash {
 /// in-toto `dirHash`, the same as `find . -type f | cut -c3- | LC_ALL=C sort | xargs sha256sum |
 /// sha256sum`, without the escaping that `sha256sum` does to a backslash (Go's `Hash1` has none).
 fn named_digest_of(files: &[FileDigest]) -> Hash {
-    let mut by_bytes: Vec<&FileDigest> = files.iter().collect();
-    by_bytes.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-    let lines: Vec<String> =
-        by_bytes.iter().map(|file| format!("{}  {}\n", file.sha256, file.path)).collect();
-    Hash::of(lines.concat().as_bytes())
+    model_files(files).named()
+}
+
+fn model_files(files: &[FileDigest]) -> ModelFiles {
+    let file = |file: &FileDigest| ModelFile { path: file.path.clone(), sha256: file.sha256 };
+    ModelFiles::new(files.iter().map(file).collect())
+        .expect("a walk comes upon paths inside the model, each once")
 }
 
 /// A model's place: its resolved path, and what it is.
@@ -480,7 +502,7 @@ mod tests {
 
     fn silent(_: u64, _: u64) {}
 
-    fn digest(path: &Path) -> Result<ModelDigest, ModelError> {
+    pub(super) fn digest(path: &Path) -> Result<ModelDigest, ModelError> {
         digest_model(path, &ModelOptions::default(), &silent)
     }
 
@@ -488,14 +510,14 @@ mod tests {
         ModelOptions::default().symlinks(SymlinkPolicy::Follow)
     }
 
-    fn write(root: &Path, name: &str, content: &[u8]) {
+    pub(super) fn write(root: &Path, name: &str, content: &[u8]) {
         let path = root.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
     /// Names that sort otherwise by string than by component: each file holds its own path, `empty` holds nothing.
-    fn sample() -> tempfile::TempDir {
+    pub(super) fn sample() -> tempfile::TempDir {
         let model = tempfile::tempdir().unwrap();
         for name in [".hidden", "A/y", "a/x", "a-b/x", "a.txt", "sub/.git/HEAD", "ü/z"] {
             write(model.path(), name, name.as_bytes());
