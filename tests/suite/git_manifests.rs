@@ -273,16 +273,27 @@ fn event(desk: &Desk, index: u64) -> Value {
     desk.done_json(&format!("show {index}"))["event"].clone()
 }
 
+/// How many files stand in the ledger's `attachments/`.
+fn stored(desk: &Desk) -> usize {
+    let list = |dir: &std::path::Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(dir)
+            .map_or_else(|_| Vec::new(), |dir| dir.map(|file| file.unwrap().path()).collect())
+    };
+    list(&desk.path("ledger/attachments/sha256")).iter().map(|dir| list(dir).len()).sum()
+}
+
 const SOUND: &str = "verify ledger --trust ledger/trust.toml";
 
 #[test]
 fn a_promotion_and_a_rollback_attach_the_proof_of_what_pins_the_model() {
     let desk = desk();
     let promote = "--key dora.key promote scorer 1.0.0 --env staging --repo infra --rev HEAD --manifest 'deploy/*/model.yaml' --event-id one";
+    let before = stored(&desk);
     let dry = desk.done_json(&format!("{promote} --dry-run"));
     assert_eq!(dry["would_be_accepted"], true);
-    assert!(!desk.path("ledger/attachments/sha256").exists(), "a trial stores nothing");
+    assert_eq!(stored(&desk), before, "a trial stores nothing");
     desk.done(promote);
+    assert_eq!(stored(&desk), before + 1, "the proof");
     let promoted = event(&desk, 3);
     let infra = &promoted["body"]["infra"];
     assert_eq!(infra["manifests"], json!(["deploy/staging/model.yaml"]));
@@ -306,7 +317,7 @@ fn a_promotion_and_a_rollback_attach_the_proof_of_what_pins_the_model() {
     desk.done("--key dora.key rollback scorer --env staging --repo infra --rev HEAD --reason x --manifest deploy/staging/model.yaml");
     assert_eq!(event(&desk, 6)["body"]["infra"]["path_proof"], infra["path_proof"]);
     let report = desk.done_json(SOUND);
-    assert_eq!(report["attachments"], json!({ "checked": 1, "redacted": 0 }));
+    assert_eq!(report["attachments"], json!({ "checked": stored(&desk), "redacted": 0 }));
 }
 
 #[test]
