@@ -69,7 +69,7 @@ impl Repo {
         parents: &[gix::ObjectId],
         message: &str,
     ) -> gix::ObjectId {
-        let parents: String = parents.iter().map(|parent| format!("parent {parent}\n")).collect();
+        let parents = parents.iter().map(|parent| format!("parent {parent}\n")).collect::<Vec<_>>().concat();
         let tree = self.tree(files);
         let text = format!("tree {tree}\n{parents}author {NOBODY}\ncommitter {NOBODY}\n\n{message}\n");
         self.write(Kind::Commit, text.as_bytes())
