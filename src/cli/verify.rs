@@ -117,6 +117,10 @@ impl Verify {
         let checkpoints =
             self.checkpoint.iter().map(|path| read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
         let models = ModelDirs::new(self.models.clone());
+        if let Some((path, error)) = models.unlistable() {
+            return Err(Failure::input(path, &error)
+                .hint("say --models NAME=DIR, DIR holding a directory for each version"));
+        }
         let model_keys = read_keys(&self.model_key)?;
         let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
         let clones = open_clones(&self.git)?;

@@ -563,6 +563,8 @@ fn what_is_kept_of_an_audit_says_nothing_of_files() {
         );
     }
     desk.refused("verify ledger --models scorer", 2, &["NAME=DIR"]);
+    desk.refused("verify ledger --models scorer=nowhere", 2, &["nowhere", "hint:"]);
+    desk.refused("verify ledger --models scorer=model/weights.bin", 2, &["weights.bin"]);
 }
 
 #[test]

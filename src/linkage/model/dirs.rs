@@ -64,6 +64,13 @@ impl ModelDirs {
         Self { places }
     }
 
+    /// The first directory of versions that cannot be listed: nothing would be held against anything there.
+    #[must_use]
+    pub fn unlistable(&self) -> Option<(&Path, std::io::Error)> {
+        let listed = self.places.iter().filter(|place| place.version.is_none());
+        listed.map(|place| place.path.as_path()).find_map(|path| Some((path, std::fs::read_dir(path).err()?)))
+    }
+
     /// Where the files of a version should be, and whether somebody named it.
     fn place(&self, model: &Name, version: &Name) -> Option<(PathBuf, bool)> {
         let of_model = || self.places.iter().filter(|place| place.model == *model);
