@@ -4,7 +4,7 @@
 //! partial it cannot tell, and that is not held against anybody.
 //!
 //! The history of a branch is walked once, from commit to parents, and the ids are kept: some 40 bytes a commit
-//! ([`COMMITS_MAX`] bounds them). Each recorded commit is then looked up. The commit-graph file isn't used, whose
+//! (at most `COMMITS_MAX`). Each recorded commit is then looked up. The commit-graph file isn't used, whose
 //! parents nothing proves.
 
 use std::collections::btree_map::Entry;
