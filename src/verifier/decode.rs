@@ -242,7 +242,8 @@ fn decode_entry(
     }
     match Event::from_bytes(envelope.event()) {
         Ok(event) => {
-            decoded.git = event.body.infra().map(|infra| Box::new(examine_with(&mut waiting.git_keys, infra)));
+            decoded.git =
+                event.body.infra().map(|infra| Box::new(examine_with(&mut waiting.git_keys, infra)));
             decoded.event = Some(event);
         }
         Err(error) => {

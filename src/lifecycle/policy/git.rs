@@ -71,7 +71,7 @@ impl FromStr for BranchName {
             !part.is_empty()
                 && !part.starts_with('.')
                 && !part.ends_with('.')
-                && !part.ends_with(".lock")
+                && part.strip_suffix(".lock").is_none()
                 && !part.contains("..")
         };
         let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+/".contains(c));
