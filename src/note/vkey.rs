@@ -8,11 +8,12 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::hash::Hash;
 use crate::signing::public_key::{PublicKey, SignatureBytes};
+use crate::signing::strict::StrictKey;
 
 /// A name that no signature line can carry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,7 +156,7 @@ pub struct VerifierKey {
     /// Always that of name, kind and key.
     key_id: KeyId,
     /// Canonical and not of small order.
-    key: VerifyingKey,
+    key: StrictKey,
 }
 
 impl VerifierKey {
@@ -186,7 +187,7 @@ impl VerifierKey {
     }
 
     fn from_checked(name: &str, kind: KeyKind, key: VerifyingKey) -> Self {
-        Self { name: name.to_owned(), kind, key_id: KeyId::of(name, kind, &key), key }
+        Self { name: name.to_owned(), kind, key_id: KeyId::of(name, kind, &key), key: key.into() }
     }
 
     /// The key's name; for a log key, the log's origin.
@@ -210,12 +211,12 @@ impl VerifierKey {
     /// The 32 bytes of the key.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        PublicKey::from_bytes(self.key.to_bytes())
+        PublicKey::from_bytes(*self.key.as_bytes())
     }
 
     /// Says whether `signature` over exactly `message` is this key's, strictly.
     pub(super) fn verifies(&self, message: &[u8], signature: &SignatureBytes) -> bool {
-        self.key.verify_strict(message, &Signature::from_bytes(signature.as_bytes())).is_ok()
+        self.key.verify(message, signature).is_ok()
     }
 }
 

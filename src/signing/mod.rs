@@ -5,4 +5,5 @@ pub mod envelope;
 pub mod key_file;
 pub mod public_key;
 pub mod signer;
+pub mod strict;
 pub mod verify;

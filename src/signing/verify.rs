@@ -20,6 +20,7 @@ use ed25519_zebra::{Signature, VerificationKeyBytes, batch};
 use getrandom::rand_core::{TryCryptoRng, TryRng};
 
 use super::public_key::{PublicKey, SignatureBytes};
+use super::strict::StrictKey;
 
 /// How many signatures share one batch equation, at most. Measured, 64 cost half as much again for each as 1,024, and
 /// twice as many gain a twentieth; one bad signature costs its neighbours a check of their own (about 45 ms in 1,024).
@@ -102,7 +103,7 @@ pub struct NotStrictlyValid;
 pub struct CheckedKey {
     key: PublicKey,
     // Invariant: decompressed from `key`, canonical, not of small order, torsion-free.
-    point: VerifyingKey,
+    point: StrictKey,
 }
 
 impl CheckedKey {
@@ -123,7 +124,7 @@ impl CheckedKey {
         if !point.is_torsion_free() {
             return Err(KeyDefect::Torsion);
         }
-        Ok(Self { key: *key, point: VerifyingKey::from(point) })
+        Ok(Self { key: *key, point: StrictKey::from(VerifyingKey::from(point)) })
     }
 
     /// The key's bytes.
@@ -132,14 +133,12 @@ impl CheckedKey {
         &self.key
     }
 
-    /// The strict check, for admission and for `--strict`.
+    /// The strict check, for admission and for `--strict`; of many signatures, in half the time.
     ///
     /// # Errors
     /// [`NotStrictlyValid`], without a reason.
     pub fn verify_strict(&self, message: &[u8], signature: &SignatureBytes) -> Result<(), NotStrictlyValid> {
-        self.point
-            .verify_strict(message, &Signature::from_bytes(signature.as_bytes()))
-            .map_err(|_| NotStrictlyValid)
+        self.point.verify(message, signature)
     }
 
     /// The audit rule for one signature; `None` where it passes.
@@ -258,7 +257,7 @@ fn all_pass(items: &[AuditItem]) -> bool {
 /// No point is decompressed here: y is compared with p, and with the y of every point of small order.
 /// The one other way to be non-canonical, x = 0 with the sign bit set, exists only at y = 1 and
 /// y = −1, which the table holds. Whether R is a point at all, the equation finds out.
-fn check_encoding(signature: &Signature) -> Result<(), SignatureDefect> {
+pub(super) fn check_encoding(signature: &Signature) -> Result<(), SignatureDefect> {
     if bool::from(Scalar::from_canonical_bytes(*signature.s_bytes()).is_none()) {
         return Err(SignatureDefect::SNotCanonical);
     }

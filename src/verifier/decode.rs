@@ -4,7 +4,7 @@
 //! order of time, rules) is [`super::replay`]'s. The group bounds memory: some thousand entries.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use rayon::prelude::*;
 
@@ -87,19 +87,31 @@ pub(super) enum Unread {
 
 /// Keys whose conditions were checked, once for each.
 #[derive(Debug, Default)]
-pub(super) struct KeyCache(RwLock<HashMap<PublicKey, Result<CheckedKey, KeyDefect>>>);
+pub(super) struct KeyCache {
+    authors: RwLock<HashMap<PublicKey, Result<CheckedKey, KeyDefect>>>,
+    /// Of signers of Git objects: one for each thread that is not at work.
+    git: Mutex<Vec<CheckedKeys>>,
+}
 
 impl KeyCache {
     fn check(&self, key: &PublicKey) -> Result<CheckedKey, KeyDefect> {
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+        if let Some(known) = self.authors.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return known.clone();
         }
         let checked = CheckedKey::new(key);
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.authors.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < KEYS_MAX {
             known.insert(*key, checked.clone());
         }
         checked
+    }
+
+    fn take_git(&self) -> CheckedKeys {
+        self.git.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put_git(&self, keys: CheckedKeys) {
+        self.git.lock().unwrap_or_else(PoisonError::into_inner).push(keys);
     }
 }
 
@@ -151,12 +163,13 @@ fn decode_entries(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<D
 }
 
 fn decode_some(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<DecodedEntry> {
-    let mut waiting = Waiting::with_capacity(places.len());
+    let mut waiting = Waiting::with_capacity(places.len(), checks.keys.take_git());
     let mut entries = Vec::with_capacity(places.len());
     for (index, bytes) in places {
         entries.push(decode_entry(*index, bytes, checks, &mut waiting));
         waiting.close_entry();
     }
+    checks.keys.put_git(std::mem::take(&mut waiting.git_keys));
     for BadSignature { position, defect } in audit_batch(&waiting.items) {
         let (entry_position, key) = waiting.of[position];
         let (index, _) = places[entry_position];
@@ -193,9 +206,9 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn with_capacity(entries: usize) -> Self {
+    fn with_capacity(entries: usize, git_keys: CheckedKeys) -> Self {
         let (items, of) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
-        Self { items, of, entries: 0, message: Vec::new(), git_keys: CheckedKeys::default() }
+        Self { items, of, entries: 0, message: Vec::new(), git_keys }
     }
 
     fn push(&mut self, key: &CheckedKey, signature: &SignatureBytes) {

@@ -24,8 +24,8 @@ use super::{passing_on, read_payload, unusable};
 /// there, from its start.
 ///
 /// Example:
-///   argocd app get scorer -o json | rollbook --key deployer.pem ingest argocd
 ///   rollbook --key deployer.pem ingest argocd app.json --env production --model credit-scorer
+///   argocd app get scorer -o json | rollbook --key deployer.pem ingest argocd
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct IngestArgoCd {
