@@ -32,11 +32,13 @@ impl Repository {
     pub fn new(format: ObjectFormat) -> Self {
         let mut repository = Self { format, objects: HashMap::new(), commit: GitId::Sha1([0; 20]) };
         let digest = model();
-        let kustomization = repository.put(ObjectKind::Blob, format!("digest: sha256:{digest}\n").into_bytes());
+        let kustomization =
+            repository.put(ObjectKind::Blob, format!("digest: sha256:{digest}\n").into_bytes());
         let values = repository.put(ObjectKind::Blob, digest.to_string().to_uppercase().into_bytes());
         let deploy = repository.put(ObjectKind::Blob, format!("image: m@sha256:{digest}\n").into_bytes());
         let readme = repository.put(ObjectKind::Blob, b"# infra\n".to_vec());
-        let b = repository.tree(&[("100644 kustomization.yaml", kustomization), ("100644 values.yaml", values)]);
+        let b =
+            repository.tree(&[("100644 kustomization.yaml", kustomization), ("100644 values.yaml", values)]);
         let a = repository.tree(&[("40000 b", b), ("100755 deploy.yaml", deploy)]);
         let root = repository.tree(&[("40000 a", a), ("100644 readme", readme)]);
         let who = "N <n@example.com> 0 +0000";

@@ -57,7 +57,7 @@ pub enum Signed {
 impl Signed {
     /// The verdict on an object whose signed part was looked for.
     #[must_use]
-    pub fn of(keys: &mut CheckedKeys, part: Option<&SignedPart<'_>>) -> Self {
+    pub fn of(keys: &mut dyn KnownKeys, part: Option<&SignedPart<'_>>) -> Self {
         let Some(part) = part else { return Self::Unsigned };
         if let Some(by) = unchecked_signer(&part.signature) {
             return Self::Unchecked { by };
@@ -258,7 +258,16 @@ pub fn check_ssh_signature(
 }
 
 /// Ed25519 keys, and whether they could be granted. To find that out costs as much as a signature, and few keys sign
-/// many objects: so it is remembered. A verdict is the same with it and without.
+/// many objects: so it is remembered. A verdict is the same whatever is.
+pub trait KnownKeys {
+    /// Checks a key, or remembers what came of it.
+    ///
+    /// # Errors
+    /// [`KeyDefect`]: no signature under it counts.
+    fn check(&mut self, key: &PublicKey) -> Result<CheckedKey, KeyDefect>;
+}
+
+/// [`KnownKeys`] of one's own.
 #[derive(Debug, Default)]
 pub struct CheckedKeys(HashMap<PublicKey, Result<CheckedKey, KeyDefect>>);
 
@@ -266,17 +275,19 @@ impl CheckedKeys {
     /// How many are remembered, about 300 bytes each: far more than sign in one repository. Before one more all are
     /// forgotten, so that a log of keys made up for it fills no memory.
     const KEYS_MAX: usize = 1024;
+}
 
-    fn check(&mut self, key: &PublicKey) -> Result<&CheckedKey, KeyDefect> {
+impl KnownKeys for CheckedKeys {
+    fn check(&mut self, key: &PublicKey) -> Result<CheckedKey, KeyDefect> {
         if self.0.len() >= Self::KEYS_MAX && !self.0.contains_key(key) {
             self.0.clear();
         }
-        self.0.entry(*key).or_insert_with(|| CheckedKey::new(key)).as_ref().map_err(|defect| *defect)
+        self.0.entry(*key).or_insert_with(|| CheckedKey::new(key)).clone()
     }
 }
 
 fn check_with(
-    keys: &mut CheckedKeys,
+    keys: &mut dyn KnownKeys,
     payload: &[u8],
     armored: &[u8],
     namespace: &str,
@@ -379,7 +390,7 @@ impl<'a> RawSignature<'a> {
         Ok(Self { algorithm, data, of_security_key: blob })
     }
 
-    fn verify(&self, keys: &mut CheckedKeys, key: &SshKey, message: &[u8]) -> Result<(), SignatureFault> {
+    fn verify(&self, keys: &mut dyn KnownKeys, key: &SshKey, message: &[u8]) -> Result<(), SignatureFault> {
         match &key.0 {
             Kind::Ed25519(key) if self.algorithm == SSH_ED25519 => self.verify_ed25519(keys, key, message),
             Kind::Ed25519(_) => Err(malformed("key and signature are of different algorithms")),
@@ -390,7 +401,7 @@ impl<'a> RawSignature<'a> {
     /// Strictly, and under a key that could be granted: what is good here is good for everybody.
     fn verify_ed25519(
         &self,
-        keys: &mut CheckedKeys,
+        keys: &mut dyn KnownKeys,
         key: &PublicKey,
         message: &[u8],
     ) -> Result<(), SignatureFault> {
@@ -402,7 +413,7 @@ impl<'a> RawSignature<'a> {
 
     fn verify_other(
         &self,
-        keys: &mut CheckedKeys,
+        keys: &mut dyn KnownKeys,
         key: &KeyData,
         message: &[u8],
     ) -> Result<(), SignatureFault> {

@@ -7,7 +7,7 @@ use super::git_object::{
     Collision, CommitObject, MalformedObject, ObjectFormat, ObjectKind, TagObject, object_id,
     signed_part_of_commit, signed_part_of_tag,
 };
-use super::git_signature::{CheckedKeys, Signed};
+use super::git_signature::{CheckedKeys, KnownKeys, Signed};
 use crate::event::infra::{GitId, GitObject, GitTag, InfraCommit, ObjectBytes};
 use crate::hash::Hash;
 
@@ -122,7 +122,7 @@ pub fn examine(infra: &InfraCommit) -> InfraEvidence {
 
 /// As [`examine`], with the same answer; of many commits that few keys have signed, about half the work.
 #[must_use]
-pub fn examine_with(keys: &mut CheckedKeys, infra: &InfraCommit) -> InfraEvidence {
+pub fn examine_with(keys: &mut dyn KnownKeys, infra: &InfraCommit) -> InfraEvidence {
     let commit = embedded(infra.commit_object.as_ref());
     let tag = embedded(infra.tag_object.as_ref());
     InfraEvidence {

@@ -4,13 +4,13 @@
 //! order of time, rules) is [`super::replay`]'s. The group bounds memory: some thousand entries.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use rayon::prelude::*;
 
 use crate::codec::CodecError;
 use crate::event::body::{Body, Event, EventError};
-use crate::evidence::git_signature::CheckedKeys;
+use crate::evidence::git_signature::KnownKeys;
 use crate::evidence::infra::{InfraEvidence, examine_with};
 use crate::hash::Hash;
 use crate::log::entry::Entry;
@@ -87,31 +87,26 @@ pub(super) enum Unread {
 
 /// Keys whose conditions were checked, once for each.
 #[derive(Debug, Default)]
-pub(super) struct KeyCache {
-    authors: RwLock<HashMap<PublicKey, Result<CheckedKey, KeyDefect>>>,
-    /// Of signers of Git objects: one for each thread that is not at work.
-    git: Mutex<Vec<CheckedKeys>>,
-}
+pub(super) struct KeyCache(RwLock<HashMap<PublicKey, Result<CheckedKey, KeyDefect>>>);
 
 impl KeyCache {
     fn check(&self, key: &PublicKey) -> Result<CheckedKey, KeyDefect> {
-        if let Some(known) = self.authors.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return known.clone();
         }
         let checked = CheckedKey::new(key);
-        let mut known = self.authors.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < KEYS_MAX {
             known.insert(*key, checked.clone());
         }
         checked
     }
+}
 
-    fn take_git(&self) -> CheckedKeys {
-        self.git.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    fn put_git(&self, keys: CheckedKeys) {
-        self.git.lock().unwrap_or_else(PoisonError::into_inner).push(keys);
+/// People sign tags with the keys that sign events, or with few others.
+impl KnownKeys for &KeyCache {
+    fn check(&mut self, key: &PublicKey) -> Result<CheckedKey, KeyDefect> {
+        KeyCache::check(self, key)
     }
 }
 
@@ -163,13 +158,12 @@ fn decode_entries(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<D
 }
 
 fn decode_some(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<DecodedEntry> {
-    let mut waiting = Waiting::with_capacity(places.len(), checks.keys.take_git());
+    let mut waiting = Waiting::with_capacity(places.len());
     let mut entries = Vec::with_capacity(places.len());
     for (index, bytes) in places {
         entries.push(decode_entry(*index, bytes, checks, &mut waiting));
         waiting.close_entry();
     }
-    checks.keys.put_git(std::mem::take(&mut waiting.git_keys));
     for BadSignature { position, defect } in audit_batch(&waiting.items) {
         let (entry_position, key) = waiting.of[position];
         let (index, _) = places[entry_position];
@@ -201,14 +195,12 @@ struct Waiting {
     entries: usize,
     /// The bytes that the present entry's authors signed.
     message: Vec<u8>,
-    /// Keys that signed Git objects.
-    git_keys: CheckedKeys,
 }
 
 impl Waiting {
-    fn with_capacity(entries: usize, git_keys: CheckedKeys) -> Self {
+    fn with_capacity(entries: usize) -> Self {
         let (items, of) = (Vec::with_capacity(entries), Vec::with_capacity(entries));
-        Self { items, of, entries: 0, message: Vec::new(), git_keys }
+        Self { items, of, entries: 0, message: Vec::new() }
     }
 
     fn push(&mut self, key: &CheckedKey, signature: &SignatureBytes) {
@@ -255,8 +247,8 @@ fn decode_entry(
     }
     match Event::from_bytes(envelope.event()) {
         Ok(event) => {
-            decoded.git =
-                event.body.infra().map(|infra| Box::new(examine_with(&mut waiting.git_keys, infra)));
+            let mut keys = checks.keys;
+            decoded.git = event.body.infra().map(|infra| Box::new(examine_with(&mut keys, infra)));
             decoded.event = Some(event);
         }
         Err(error) => {
