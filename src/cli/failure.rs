@@ -251,8 +251,12 @@ pub fn refusal_advice(code: &str) -> Option<&'static str> {
 fn evidence_advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "infra_inconsistent" => "take the commit and its tag from one repository",
-        "tag_unsigned" => "tag the commit with `git tag -s`, and name it with --tag",
-        "commit_unsigned" => "sign the commit with `git commit -S`",
+        "tag_unsigned" => {
+            "tag the commit with `git tag -s`, and name it with --tag; a tag over 16 KiB is attached, and its signature not judged"
+        }
+        "commit_unsigned" => {
+            "sign the commit with `git commit -S`; one over 16 KiB is attached, and its signature not judged"
+        }
         "git_signature_unchecked" => {
             "sign with an SSH key: `git config gpg.format ssh`, and `git config user.signingkey FILE`"
         }

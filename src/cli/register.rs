@@ -81,7 +81,7 @@ impl Register {
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let keys = self.signature.keys()?;
         let given = self.signature.read(&self.path)?;
-        let mut options = self.walk.options()?;
+        let mut options = self.walk.options(&self.path)?;
         if let Some(given) = &given {
             options = given.left_out(&self.path, options)?;
         }
@@ -122,7 +122,7 @@ impl Register {
 /// The model cannot be read, or holds what a digest cannot cover.
 pub fn digest_path(path: &Path, allow_symlinks: bool) -> Result<ModelDigest, Failure> {
     let walk = WalkArgs { allow_symlinks, ..WalkArgs::default() };
-    registered(digest_with_bar(path, &walk.options()?)?, allow_symlinks)
+    registered(digest_with_bar(path, &walk.options(path)?)?, allow_symlinks)
 }
 
 /// The list of a model's files, to be attached: what the named digest is the SHA-256 of. None where it would be too

@@ -14,7 +14,7 @@ use crate::event::text::Name;
 use crate::lifecycle::policy::ReleasePolicy;
 
 use super::finding::Finding;
-use super::report::CloneReport;
+use super::report::{CloneReport, UnseenRepository};
 
 /// What an entry says of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,12 +101,20 @@ pub struct CloneError {
 pub(super) struct Clones<'a> {
     source: Option<&'a dyn CloneSource>,
     checked: BTreeMap<String, u64>,
+    /// How many entries name a commit of which repository without a clone.
+    unseen: BTreeMap<String, u64>,
 }
+
+/// How many repositories without a clone are told by name; the others are counted together.
+const UNSEEN_MAX: usize = 64;
+/// What those are called.
+const OTHERS: &str = "others";
 
 impl<'a> Clones<'a> {
     pub(super) fn new(source: Option<&'a dyn CloneSource>) -> Self {
         let names = source.map(CloneSource::names).unwrap_or_default();
-        Self { source, checked: names.into_iter().map(|name| (name.to_owned(), 0)).collect() }
+        let checked = names.into_iter().map(|name| (name.to_owned(), 0)).collect();
+        Self { source, checked, unseen: BTreeMap::new() }
     }
 
     /// What is otherwise than the entries of a group say.
@@ -114,15 +122,25 @@ impl<'a> Clones<'a> {
         let Some(source) = self.source else { return Ok(Vec::new()) };
         let mut findings = Vec::new();
         for (recorded, facts) in recorded.iter().zip(source.look(recorded)?) {
-            let Some(facts) = facts else { continue };
+            let Some(facts) = facts else {
+                self.pass_over(recorded.repository.as_str());
+                continue;
+            };
             *self.checked.entry(recorded.repository.to_string()).or_default() += 1;
             findings.extend(facts.into_iter().map(|fact| finding_of(recorded, fact)));
         }
         Ok(findings)
     }
 
-    pub(super) fn report(self) -> Vec<CloneReport> {
-        self.checked.into_iter().map(|(name, checked)| CloneReport { name, checked }).collect()
+    fn pass_over(&mut self, repository: &str) {
+        let is_told = self.unseen.contains_key(repository) || self.unseen.len() < UNSEEN_MAX;
+        *self.unseen.entry(if is_told { repository } else { OTHERS }.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn report(self) -> (Vec<CloneReport>, Vec<UnseenRepository>) {
+        let checked = self.checked.into_iter().map(|(name, checked)| CloneReport { name, checked });
+        let unseen = self.unseen.into_iter().map(|(name, entries)| UnseenRepository { name, entries });
+        (checked.collect(), unseen.collect())
     }
 }
 

@@ -182,6 +182,15 @@ pub struct CloneReport {
     pub checked: u64,
 }
 
+/// A repository of which there is no clone, where there are clones of others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnseenRepository {
+    /// Its name in the ledger; `others` for those beyond the first 64.
+    pub name: String,
+    /// How many lawful entries name a commit of it, which nobody looked for.
+    pub entries: u64,
+}
+
 /// What a verification came to. Serialized, it is the JSON of `rollbook verify --json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -235,6 +244,9 @@ pub struct Report {
     /// The clones given.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clones: Vec<CloneReport>,
+    /// Repositories that entries name, and of which no clone was given; none where no clone was given at all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repositories_without_clone: Vec<UnseenRepository>,
     /// Signatures over models that registrations keep; none where there is none, or they were not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_signatures: Option<ModelSignatureCounts>,
@@ -311,6 +323,9 @@ fn render_facts(report: &Report, trust_name: &str, text: &mut String) {
     }
     for CloneReport { name, checked } in &report.clones {
         line("clone", format!("{name}: {} held against it", counted(*checked, "commit", "commits")));
+    }
+    for UnseenRepository { name, entries } in &report.repositories_without_clone {
+        line("no clone", format!("{name}: {} not looked at", counted(*entries, "commit", "commits")));
     }
     if let Some(counts) = &report.model_signatures {
         line("signed models", signatures_words(counts));

@@ -43,7 +43,7 @@ use super::log_keys::{Candidates, KeyHistory};
 use super::models::{self, Checked, ModelSource, ModelSourceError};
 use super::proofs;
 use super::replay::{Replay, Replayed};
-use super::report::{Anchored, AttachmentCounts, CloneReport, KeptUse, Report, Verdict};
+use super::report::{Anchored, AttachmentCounts, CloneReport, KeptUse, Report, UnseenRepository, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
 /// thousand signatures, and little memory, of which two groups take their share.
@@ -562,7 +562,8 @@ impl Verification<'_> {
             strict: self.options.strict,
             rules_judged_up_to: replayed.rules_judged_up_to,
             attachments: end.attachments,
-            clones: end.clones.clone(),
+            clones: end.clones.0.clone(),
+            repositories_without_clone: end.clones.1.clone(),
             model_signatures: end.models.signatures,
             models: end.models.models,
             checkpoints: reports(Source::Given),
@@ -624,7 +625,7 @@ pub(super) struct End {
     /// Whether the log has more than `head` publishes, where that is asked.
     goes_on: bool,
     attachments: Option<AttachmentCounts>,
-    clones: Vec<CloneReport>,
+    clones: (Vec<CloneReport>, Vec<UnseenRepository>),
     models: Checked,
     /// Entries that compromised keys signed.
     pub(super) doubtful: BTreeSet<u64>,

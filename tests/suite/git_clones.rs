@@ -180,6 +180,12 @@ fn a_commit_is_reachable_from_a_protected_branch_or_is_not() {
         ] {
             assert_eq!(on_branches(&sample, commit, branches), expected, "{commit} {branches:?}");
         }
+        // What was fetched goes before a branch of the clone's own, which stays behind where the server's is rewritten.
+        sample.repo.point("refs/remotes/origin/main", sample.first);
+        assert_eq!(on_branches(&sample, sample.second, &["main"]), [CloneFact::NotProtected]);
+        sample.repo.point("refs/remotes/origin/main", sample.second);
+        assert_eq!(on_branches(&sample, sample.second, &["main"]), []);
+        let sample = Sample::new(hash);
         // The branch is rewritten, and loses the commit.
         sample.repo.point("refs/heads/main", sample.first);
         assert_eq!(on_branches(&sample, sample.second, &["main"]), [CloneFact::NotProtected]);

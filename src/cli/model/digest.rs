@@ -40,7 +40,7 @@ impl DigestModel {
     /// # Errors
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        let digest = digest_with_bar(&self.path, &self.walk.options()?)?;
+        let digest = digest_with_bar(&self.path, &self.walk.options(&self.path)?)?;
         let method = DigestMethod::OpenSsfFilesSha256;
         if context.json() {
             let mut answer = json!({

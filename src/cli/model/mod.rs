@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::progress;
+use crate::linkage::model::signature::SIGNATURE_FILE;
 use crate::linkage::model::{ModelDigest, ModelError, ModelOptions, SymlinkPolicy, digest_model};
 
 pub mod digest;
@@ -45,13 +46,17 @@ pub struct WalkArgs {
 }
 
 impl WalkArgs {
-    /// The options that they stand for.
+    /// The options that they stand for, of the model at `path`. Its signature, by the name that `model_signing` gives it, is no
+    /// part of it, whether or not anybody looks at it: else the digest would depend on who asks.
     ///
     /// # Errors
     /// A path to ignore is none inside the model.
-    pub fn options(&self) -> Result<ModelOptions, ModelError> {
+    pub fn options(&self, path: &Path) -> Result<ModelOptions, ModelError> {
         let policy = if self.allow_symlinks { SymlinkPolicy::Follow } else { SymlinkPolicy::Refuse };
-        let options = ModelOptions::default().symlinks(policy);
+        let mut options = ModelOptions::default().symlinks(policy);
+        if path.join(SIGNATURE_FILE).symlink_metadata().is_ok_and(|found| found.is_file()) {
+            options = options.ignoring(SIGNATURE_FILE)?;
+        }
         self.ignore.iter().try_fold(options, |options, path| options.ignoring(path))
     }
 }

@@ -108,7 +108,7 @@ impl VerifyModel {
             (Some(model), Some(version), None) => self.registered(context, model, version),
             (_, _, Some(digest)) => {
                 let either: Hash = digest.parse().map_err(Failure::usage)?;
-                let options = self.with_signature_left_out(self.walk.options()?)?;
+                let options = self.with_signature_left_out(self.walk.options(&self.path)?)?;
                 let what = format!("digest {either}");
                 let (root, named, files, bundle, entry) = (None, None, None, None, None);
                 Ok(Expected { root, named, either: Some(either), options, files, bundle, what, entry })

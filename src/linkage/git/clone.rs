@@ -146,23 +146,28 @@ impl<'a> Clone<'a> {
     ) -> Result<Option<CloneFact>, GitError> {
         let mut lacks = None;
         for branch in branches {
-            let mut is_there = false;
-            for reference in [format!("refs/heads/{branch}"), format!("refs/remotes/origin/{branch}")] {
-                let Some(tip) = self.repository.find(&reference)? else { continue };
-                is_there = true;
-                let history = self.history(tip)?;
-                if history.commits.contains(&commit) {
-                    return Ok(None);
-                }
-                if history.is_cut {
-                    lacks = Some(format!("older commits of the branch `{branch}`"));
-                }
-            }
-            if !is_there {
+            let Some(tip) = self.tip(branch)? else {
                 lacks = Some(format!("the branch `{branch}`"));
+                continue;
+            };
+            let history = self.history(tip)?;
+            if history.commits.contains(&commit) {
+                return Ok(None);
+            }
+            if history.is_cut {
+                lacks = Some(format!("older commits of the branch `{branch}`"));
             }
         }
         Ok(Some(lacks.map_or(CloneFact::NotProtected, |lacks| CloneFact::CannotTell { lacks })))
+    }
+
+    /// Where a branch ends: as it was last fetched from `origin`, where it was. A branch of the clone's own by that name, which no
+    /// fetch moves, would hide that the server's was rewritten.
+    fn tip(&self, branch: &Name) -> Result<Option<gix::ObjectId>, GitError> {
+        match self.repository.find(&format!("refs/remotes/origin/{branch}"))? {
+            Some(tip) => Ok(Some(tip)),
+            None => self.repository.find(&format!("refs/heads/{branch}")),
+        }
     }
 
     fn history(&mut self, tip: gix::ObjectId) -> Result<&History, GitError> {

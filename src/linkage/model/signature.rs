@@ -16,7 +16,7 @@ use crate::evidence::model_signature::{Manifest, ModelSignature, ShardedFile, Sh
 use crate::hash::Hash;
 
 /// What model-signing calls the file unless told otherwise.
-const SIGNATURE_FILE: &str = "model.sig";
+pub const SIGNATURE_FILE: &str = "model.sig";
 
 /// How a signature fits a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
