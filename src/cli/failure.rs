@@ -267,7 +267,7 @@ fn evidence_advice(code: &str) -> Option<&'static str> {
         "git_signer_not_in_force" => "sign with a key that is valid now, or set another policy",
         "git_evidence_unsound" => "name the tag and commit anew; see that the clone is whole: `git fsck`",
         "manifest_missing" => "name the files that hold the model's digest: --manifest PATH",
-        "manifest_proof_not_attached" => "draft the event again with --manifest PATH",
+        "git_evidence_not_attached" => "draft the event again from the repository",
         _ => return None,
     })
 }

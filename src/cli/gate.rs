@@ -17,7 +17,7 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::lifecycle::state::{Row, RowKey, State, VersionRow};
 use crate::time::{Timestamp, parse_span_ms, span_text};
-use crate::verifier::finding::Class;
+use crate::verifier::finding::{Class, Found};
 use crate::verifier::held::Shortfall;
 use crate::verifier::kept::EarlierIds;
 use crate::verifier::report::{Anchored, Report, Verdict, shortfall_words};
@@ -93,11 +93,11 @@ impl Gate {
         let max_age_ms = self.max_age.as_deref().map(parse_span_ms).transpose()?;
         let wanted = self.digest.map(sha256).transpose()?;
         let trust = self.trust.as_deref().map(read_trust).transpose()?;
-        // What serves hangs on no attached file, and hashing them all would hold up the pipeline.
+        // What serves hangs on no attached file but proofs, and hashing them all would hold up the pipeline.
         let kept = kept::read(self.state.as_deref(), trust.as_ref())?;
         let options = Options {
             trust: trust.as_ref(),
-            skip_attachments: true,
+            proofs_only: true,
             kept: kept.as_ref(),
             keep: self.state.is_some(),
             ..Options::default()
@@ -278,6 +278,9 @@ fn judge_log(report: &Report, has_trust: bool, answer: &mut Answer) {
     }
 }
 
+/// A proof that the auditor could not look at: what must be proven is not.
+const UNPROVEN: &str = "git.unproven";
+
 /// A violation about the very entries by which the digest serves keeps the gate closed until administrators accept
 /// it.
 fn judge_entries(report: &Report, state: &mut State<EarlierIds>, answer: &mut Answer) {
@@ -286,11 +289,11 @@ fn judge_entries(report: &Report, state: &mut State<EarlierIds>, answer: &mut An
     let registered = version.map(|row| row.entry);
     let is_of_entries =
         |index: Option<u64>| index.is_some() && (index == Some(serving.entry) || index == registered);
-    let violations = report.findings.iter().filter(|found| found.class() == Class::Violation);
-    let about: Vec<String> =
-        violations.filter(|found| is_of_entries(found.index())).map(ToString::to_string).collect();
-    for message in about {
-        answer.closed("violation", message);
+    let about: Vec<&Found> = report.findings.iter().filter(|found| is_of_entries(found.index())).collect();
+    let closing = |found: &&&Found| found.class() == Class::Violation || found.code() == UNPROVEN;
+    for found in about.iter().filter(closing) {
+        let code = if found.code() == UNPROVEN { "unproven" } else { "violation" };
+        answer.closed(code, found.to_string());
     }
     if report.violation_beyond {
         answer

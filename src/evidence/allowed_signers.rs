@@ -63,6 +63,12 @@ pub enum NotAllowed {
     /// No line names it.
     #[error("no line of allowed_signers names the key")]
     Unknown,
+    /// The ledger revoked it, and no line can say otherwise.
+    #[error("the key was revoked by entry {entry}")]
+    Revoked {
+        /// The entry.
+        entry: u64,
+    },
     /// It is allowed from later on.
     #[error("line {line} of allowed_signers allows the key from {from} on")]
     NotYetValid {

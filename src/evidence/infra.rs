@@ -135,6 +135,28 @@ pub fn examine_with(keys: &mut dyn KnownKeys, infra: &InfraCommit) -> InfraEvide
     }
 }
 
+/// What is wrong with an object of an infra commit that stands in an attachment: as [`examine`] says it of one that is
+/// embedded, a bad signature included. Nothing, where the event names none of that kind.
+#[must_use]
+pub fn attached_fault(infra: &InfraCommit, kind: ObjectKind, bytes: &[u8]) -> Option<String> {
+    let format = ObjectFormat::of(&infra.commit);
+    let tag = infra.tag.as_ref().and_then(|tag| Some((tag, tag.object?)));
+    let (said, checked, part) = match (kind, tag) {
+        (ObjectKind::Commit, _) => {
+            (infra.commit, read_commit(bytes, format), signed_part_of_commit(bytes, format))
+        }
+        (ObjectKind::Tag, Some((tag, id))) => {
+            (id, read_tag(bytes, tag, infra.commit), signed_part_of_tag(bytes))
+        }
+        _ => return None,
+    };
+    let fault = check_id(kind, bytes, said).and(checked).err().map(|fault| fault.to_string());
+    fault.or_else(|| {
+        let signed = Signed::of(&mut CheckedKeys::default(), part.as_ref());
+        signed.fault().map(|fault| format!("the signature of the {kind} is bad: {fault}"))
+    })
+}
+
 fn embedded(object: Option<&GitObject>) -> Option<&[u8]> {
     object?.bytes.as_ref().map(ObjectBytes::as_slice)
 }
@@ -143,8 +165,12 @@ fn check_commit(infra: &InfraCommit) -> Result<(), ObjectFault> {
     let kind = ObjectKind::Commit;
     let Some(object) = &infra.commit_object else { return Ok(()) };
     let Some(bytes) = check_bytes(kind, object, infra.commit)? else { return Ok(()) };
-    let read = CommitObject::parse(bytes, ObjectFormat::of(&infra.commit));
-    read.map(drop).map_err(|malformed| ObjectFault::Malformed { kind, malformed })
+    read_commit(bytes, ObjectFormat::of(&infra.commit))
+}
+
+fn read_commit(bytes: &[u8], format: ObjectFormat) -> Result<(), ObjectFault> {
+    let malformed = |malformed| ObjectFault::Malformed { kind: ObjectKind::Commit, malformed };
+    CommitObject::parse(bytes, format).map(drop).map_err(malformed)
 }
 
 fn check_tag(infra: &InfraCommit) -> Result<(), ObjectFault> {
@@ -160,16 +186,21 @@ fn check_tag(infra: &InfraCommit) -> Result<(), ObjectFault> {
     }
     let Some(object) = &infra.tag_object else { return Ok(()) };
     let Some(bytes) = check_bytes(kind, object, id)? else { return Ok(()) };
-    let read = TagObject::parse(bytes, format);
-    let read = read.map_err(|malformed| ObjectFault::Malformed { kind, malformed })?;
+    read_tag(bytes, tag, infra.commit)
+}
+
+/// The tag goes by the name that the event says, and leads to the commit.
+fn read_tag(bytes: &[u8], tag: &GitTag, commit: GitId) -> Result<(), ObjectFault> {
+    let malformed = |malformed| ObjectFault::Malformed { kind: ObjectKind::Tag, malformed };
+    let read = TagObject::parse(bytes, ObjectFormat::of(&commit)).map_err(malformed)?;
     if read.name != tag.name.as_str().as_bytes() {
         let actual = String::from_utf8_lossy(read.name).chars().take(100).collect();
         return Err(ObjectFault::TagName { said: tag.name.as_str().to_owned(), actual });
     }
     match read.target_kind {
-        ObjectKind::Commit if read.target == infra.commit => Ok(()),
+        ObjectKind::Commit if read.target == commit => Ok(()),
         ObjectKind::Tag => Err(ObjectFault::OtherTag { target: read.target }),
-        kind => Err(ObjectFault::OtherTarget { kind, target: read.target, commit: infra.commit }),
+        kind => Err(ObjectFault::OtherTarget { kind, target: read.target, commit }),
     }
 }
 
@@ -184,7 +215,11 @@ fn check_bytes(kind: ObjectKind, object: &GitObject, said: GitId) -> Result<Opti
     if actual != object.sha256 {
         return Err(ObjectFault::Sha256 { kind, said: object.sha256, actual });
     }
+    check_id(kind, bytes, said).map(|()| Some(bytes))
+}
+
+fn check_id(kind: ObjectKind, bytes: &[u8], said: GitId) -> Result<(), ObjectFault> {
     let actual = object_id(kind, bytes, ObjectFormat::of(&said));
     let actual = actual.map_err(|collision| ObjectFault::Collision { kind, collision })?;
-    if actual == said { Ok(Some(bytes)) } else { Err(ObjectFault::Id { kind, said, actual }) }
+    if actual == said { Ok(()) } else { Err(ObjectFault::Id { kind, said, actual }) }
 }

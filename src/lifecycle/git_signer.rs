@@ -67,10 +67,14 @@ pub fn judge_git_signer<S: RowSource>(
     at: Timestamp,
 ) -> Result<Result<GitSigner, NotAllowed>, S::Error> {
     let counts = |by| GitSigner { key: key.fingerprint(), by, judged_at: at };
-    if let Some(granted) = key.ed25519()
-        && let Some(person) = holder_at(state, &granted, at, place)?
-    {
-        return Ok(Ok(counts(AllowedBy::Grant { person })));
+    if let Some(granted) = key.ed25519() {
+        // Whatever else names it: the ledger says that it signs nothing any more.
+        if let Some(entry) = state.holder(&granted)?.and_then(|holder| holder.revoked) {
+            return Ok(Err(NotAllowed::Revoked { entry }));
+        }
+        if let Some(person) = holder_at(state, &granted, at, place)? {
+            return Ok(Ok(counts(AllowedBy::Grant { person })));
+        }
     }
     let Some(signers) = policy.git().allowed_signers() else { return Ok(Err(NotAllowed::Unknown)) };
     let allowed = signers.judge(key, at);

@@ -215,8 +215,8 @@ refusals! {
     GitEvidenceUnsound { fault: ObjectFault } = "git_evidence_unsound",
     #[error("the policy wants proof that a manifest of the infra commit holds the model's digest, and the event names none")]
     ManifestMissing = "manifest_missing",
-    #[error("the event names the proof {digest} of its manifests, and does not attach it")]
-    ManifestProofNotAttached { digest: Hash } = "manifest_proof_not_attached",
+    #[error("the event names the {what} {digest}, and does not attach it")]
+    GitEvidenceNotAttached { what: &'static str, digest: Hash } = "git_evidence_not_attached",
     #[error("nothing of model `{model}` serves in {environment}")]
     NothingServes { model: Name, environment: EnvironmentName } = "nothing_serves",
     #[error("{model} {version} never served in {environment} before")]

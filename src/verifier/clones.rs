@@ -65,6 +65,11 @@ pub enum CloneFact {
         /// What it points to.
         actual: GitId,
     },
+    /// The tag is the one that was recorded, and leads to something else than the commit.
+    TagLeadsElsewhere {
+        /// Where it leads.
+        actual: GitId,
+    },
     /// The commit is reachable from none of the branches.
     NotProtected,
     /// The clone lacks what would tell.
@@ -155,6 +160,9 @@ fn finding_of(recorded: &RecordedCommit, fact: CloneFact) -> Finding {
         CloneFact::TagMoved { actual } => {
             let expected = tag.and_then(|tag| tag.object).unwrap_or(commit);
             Finding::GitTagMoved { index, repository, tag: tag_name, actual, expected }
+        }
+        CloneFact::TagLeadsElsewhere { actual } => {
+            Finding::GitTagLeadsElsewhere { index, repository, tag: tag_name, actual, commit }
         }
         CloneFact::NotProtected => {
             let branches = recorded.branches.iter().map(Name::to_string).collect();

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use crate::event::body::{Body, Event};
 use crate::event::incident::Ratification;
 use crate::event::text::Name;
+use crate::evidence::infra::examine;
 use crate::lifecycle::state::State;
 use crate::log::entry::Entry;
 use crate::signing::public_key::PublicKey;
@@ -77,13 +78,33 @@ impl Walk<'_> {
             let (since, revoked_by) = (*since, *revoked_by);
             self.findings.add(Finding::KeyCompromised { index, key, person, since, revoked_by });
         }
-        if !compromised.is_empty() {
+        let of_git = self.git_signers(event, |of| {
+            (of.since..of.revoked_by).contains(&index) && !signers.contains(&of.key)
+        });
+        for CompromisedKey { key, since, revoked_by } in &of_git {
+            let (person, key) = (self.person(key), *key);
+            let (since, revoked_by) = (*since, *revoked_by);
+            self.findings.add(Finding::GitSignerCompromised { index, key, person, since, revoked_by });
+        }
+        if !compromised.is_empty() || !of_git.is_empty() {
             self.doubtful.insert(index);
         }
         let rests_on = self.rests_on(event, signers);
         if let Some(&on) = rests_on.iter().find(|&&on| on < index && self.doubtful.contains(&on)) {
             self.findings.add(Finding::KeyCompromisedBasis { index, on });
         }
+    }
+
+    /// Compromised keys that fit and signed the tag or the commit which an event embeds.
+    fn git_signers(&self, event: &Event, fits: impl Fn(&CompromisedKey) -> bool) -> Vec<CompromisedKey> {
+        let fitting: Vec<&CompromisedKey> = self.keys.iter().filter(|of| fits(of)).collect();
+        let Some(infra) = event.body.infra().filter(|_| !fitting.is_empty()) else { return Vec::new() };
+        let evidence = examine(infra);
+        let signed_by: Vec<PublicKey> = [&evidence.tag, &evidence.commit]
+            .into_iter()
+            .filter_map(|signed| signed.good()?.ed25519())
+            .collect();
+        fitting.into_iter().filter(|of| signed_by.contains(&of.key)).copied().collect()
     }
 
     fn person(&mut self, key: &PublicKey) -> String {

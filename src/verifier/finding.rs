@@ -202,6 +202,15 @@ findings! {
     /// A path proof that does not show that the manifests pin the model.
     #[error("entry {index}: its path proof {digest} does not show that the manifests pin the model: {reason}")]
     GitManifest { index: u64, digest: Hash, reason: String } = "git.manifest", Violation;
+    /// A proof whose bytes are not there, or are others.
+    #[error("entry {index}: what its attachment {digest} is to prove of a commit could not be checked: the bytes are not there, or are others")]
+    GitUnproven { index: u64, digest: Hash } = "git.unproven", Remark;
+    /// A tag that leads to another commit than the entry says.
+    #[error("entry {index}: in the clone of {repository}, the tag `{tag}` leads to {actual}, and the entry says that it leads to commit {commit}")]
+    GitTagLeadsElsewhere { index: u64, repository: String, tag: String, actual: GitId, commit: GitId } = "git.tag_leads_elsewhere", Violation;
+    /// A compromised key signed the tag or the commit.
+    #[error("entry {index}: {person}'s key {key} signed its Git objects, and entry {revoked_by} says that the key was compromised since entry {since}")]
+    GitSignerCompromised { index: u64, key: PublicKey, person: String, since: u64, revoked_by: u64 } = "git.signer_compromised", Violation;
     /// An attached commit or tag that is not the one of the entry.
     #[error("entry {index}: its attachment {digest} is not the Git object that it stands for: {reason}")]
     GitAttached { index: u64, digest: Hash, reason: String } = "git.object", Violation;

@@ -154,6 +154,11 @@ impl Register {
     }
 }
 
+/// Whether an event registers a model and keeps a signature over it.
+pub(super) fn keeps_signature(event: &Event) -> bool {
+    matches!(event.body, Body::ModelRegistered(_)) && event.header.attachments.iter().any(is_bundle)
+}
+
 fn is_bundle(attachment: &Attachment) -> bool {
     attachment.media_type.as_str() == BUNDLE_MEDIA_TYPE
 }

@@ -1,16 +1,17 @@
 //! What attachments prove of a commit: path proofs of manifests, and Git objects too large to be embedded.
 //!
 //! Lawful entries are gone through in order; what they say of such attachments waits until there are some hundreds. Then
-//! the bytes are read and hashed on all cores, each core holding one attachment. What is missing, redacted or damaged is
-//! passed over: `attachments` says it. What is named and not attached at all is for the rules, whose first versions let
+//! the bytes are read and hashed on all cores, each core holding one attachment. Of what is missing, redacted or damaged it
+//! is said that it proves nothing; why it is not there, `attachments` says. What is named and not attached at all is for the rules, whose first versions let
 //! that pass.
 
 use rayon::prelude::*;
 
 use crate::event::body::{Body, Event};
-use crate::event::infra::{GitId, GitObject};
-use crate::evidence::git_object::{ObjectFormat, ObjectKind, object_id};
+use crate::event::infra::{GitId, GitObject, InfraCommit};
+use crate::evidence::git_object::ObjectKind;
 use crate::evidence::git_path::{self, Manifests};
+use crate::evidence::infra::attached_fault;
 use crate::hash::Hash;
 use crate::store::attachments::{AttachmentError, Attachments};
 
@@ -32,8 +33,8 @@ pub(super) struct Claim {
 enum Shows {
     /// That manifests of the commit hold one of the digests.
     Pins { commit: GitId, manifests: Manifests, digests: Vec<Hash> },
-    /// The bytes of a Git object.
-    Object { kind: ObjectKind, id: GitId },
+    /// That they are the commit, or the tag, of this infra commit.
+    Object { kind: ObjectKind, infra: Box<InfraCommit> },
 }
 
 /// Claims that wait.
@@ -55,12 +56,20 @@ impl Claims {
             claim(digest, Shows::Pins { commit, manifests, digests });
         }
         if let Some(object) = elsewhere(infra.commit_object.as_ref()) {
-            claim(object.sha256, Shows::Object { kind: ObjectKind::Commit, id: infra.commit });
+            let infra = Box::new(infra.clone());
+            claim(object.sha256, Shows::Object { kind: ObjectKind::Commit, infra });
         }
-        let tag_id = infra.tag.as_ref().and_then(|tag| tag.object);
-        if let Some((object, id)) = elsewhere(infra.tag_object.as_ref()).zip(tag_id) {
-            claim(object.sha256, Shows::Object { kind: ObjectKind::Tag, id });
+        if let Some(object) = elsewhere(infra.tag_object.as_ref()) {
+            let infra = Box::new(infra.clone());
+            claim(object.sha256, Shows::Object { kind: ObjectKind::Tag, infra });
         }
+    }
+
+    /// Whether a lawful entry says anything of its attachments.
+    pub(super) fn are_made_by(event: &Event) -> bool {
+        let mut claims = Self::default();
+        claims.take(0, event);
+        !claims.0.is_empty()
     }
 
     /// What is to be looked at now; all of it `at_the_end`, else as soon as enough waits.
@@ -101,8 +110,11 @@ pub(super) fn check(store: &Attachments, claims: &[Claim]) -> Result<Vec<Finding
 
 impl Claim {
     fn check(&self, store: &Attachments) -> Result<Option<Finding>, AttachmentError> {
-        let bytes = store.read(&self.digest)?.filter(|bytes| Hash::of(bytes) == self.digest);
-        Ok(bytes.and_then(|bytes| self.fault(&bytes)).map(|reason| self.finding(reason)))
+        let (index, digest) = (self.index, self.digest);
+        let Some(bytes) = store.read(&digest)?.filter(|bytes| Hash::of(bytes) == digest) else {
+            return Ok(Some(Finding::GitUnproven { index, digest }));
+        };
+        Ok(self.fault(&bytes).map(|reason| self.finding(reason)))
     }
 
     /// Why the bytes do not show what they should.
@@ -111,11 +123,7 @@ impl Claim {
             Shows::Pins { commit, manifests, digests } => {
                 git_path::verify(bytes, commit, manifests, digests).err().map(|fault| fault.to_string())
             }
-            Shows::Object { kind, id } => match object_id(*kind, bytes, ObjectFormat::of(id)) {
-                Ok(actual) if actual == *id => None,
-                Ok(actual) => Some(format!("the {kind} of these bytes has the id {actual}, and not {id}")),
-                Err(collision) => Some(collision.to_string()),
-            },
+            Shows::Object { kind, infra } => attached_fault(infra, *kind, bytes),
         }
     }
 

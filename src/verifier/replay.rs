@@ -51,6 +51,8 @@ pub(super) struct Replay {
     commits: Option<Vec<RecordedCommit>>,
     /// What they say of attachments that prove something of a commit; none where attachments are left alone.
     claims: Option<Claims>,
+    /// Whether something of that sort was passed over, since attachments are left alone.
+    passed_over: bool,
     models: models::Register,
 }
 
@@ -80,6 +82,8 @@ pub(super) struct Replayed {
     pub(super) counts: Counts,
     pub(super) attachments: Option<Register>,
     pub(super) models: models::Register,
+    /// Whether attachments that prove something were passed over.
+    pub(super) passed_over: bool,
     /// What the rules' state came to.
     pub(super) state: State<EarlierIds>,
     pub(super) compromised: Vec<CompromisedKey>,
@@ -132,6 +136,7 @@ impl Replay {
             attachments: None,
             commits: None,
             claims: None,
+            passed_over: false,
             models: models::Register::default(),
         };
         replay.compare_anchors();
@@ -261,6 +266,7 @@ impl Replay {
             rules_judged_up_to: self.rules.judged_up_to,
             counts: self.counts,
             attachments: self.attachments,
+            passed_over: self.passed_over,
             models: self.models,
             state: self.rules.state,
             compromised: self.rules.compromised,
@@ -311,8 +317,12 @@ impl Replay {
             let Ok(policy) = self.rules.state.policy();
             commits.extend(RecordedCommit::of(index, &event.body, policy.as_deref()));
         }
-        if let Some(claims) = &mut self.claims {
-            claims.take(index, event);
+        match &mut self.claims {
+            Some(claims) => claims.take(index, event),
+            None => {
+                self.passed_over =
+                    self.passed_over || Claims::are_made_by(event) || models::keeps_signature(event);
+            }
         }
     }
 

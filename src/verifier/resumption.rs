@@ -131,7 +131,8 @@ impl<'a> Verification<'a> {
             && report.rules_judged_up_to == end.size;
         let trust = self.options.trust.filter(|_| self.options.keep && is_sound)?;
         let tree = replayed.tree.clone().filter(|tree| tree.size() == end.size && end.size > 0)?;
-        let register = replayed.attachments.as_ref()?;
+        // What was passed over now, nobody would look at later.
+        let register = replayed.attachments.as_ref().filter(|_| !replayed.passed_over)?;
         let note = replayed.newest_note.clone()?;
         let checkpoint = CheckpointNote::parse_unverified(&note).ok()?;
         let recorded_at = replayed.recorded_at?;

@@ -65,6 +65,8 @@ pub struct Options<'a> {
     pub threads: Option<usize>,
     /// Whether the bytes beside the log are left alone: [`verify`] never looks at them.
     pub skip_attachments: bool,
+    /// Whether of the bytes beside the log only those are read that prove something: of a commit, or of a model's files.
+    pub proofs_only: bool,
     /// What an earlier verification under the same trust root came to: only what came since is checked.
     pub kept: Option<&'a KeptState>,
     /// Whether to give what the next verification can go on from, where this one finds the log sound and rooted.
@@ -469,7 +471,8 @@ impl Verification<'_> {
         size: u64,
         replayed: &mut Replayed,
     ) -> Result<Option<AttachmentCounts>, VerifyError> {
-        let (Some(dir), Some(register)) = (self.attachments, &replayed.attachments) else { return Ok(None) };
+        let looked_at = self.attachments.filter(|_| !self.options.proofs_only);
+        let (Some(dir), Some(register)) = (looked_at, &replayed.attachments) else { return Ok(None) };
         let judged_to_the_end = replayed.rules_judged_up_to == size;
         attachments::check(dir, register, judged_to_the_end, &mut replayed.findings).map(Some)
     }

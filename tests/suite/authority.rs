@@ -2,7 +2,7 @@
 //! behind, recoveries that took too long. Each history is forced into a log, and ends in exact findings and exit code.
 
 use rollbook::event::authority::{KeyRevoked, Role};
-use rollbook::event::release::ChangeOutcome;
+use rollbook::event::release::{ChangeOutcome, ModelPromoted};
 use rollbook::lifecycle::rules::incidents::{VIOLATIONS, is_acceptable};
 use rollbook::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use rollbook::verifier::finding::{Class, FINDINGS_PER_CODE_MAX};
@@ -12,11 +12,13 @@ use crate::rule_rows_of_evidence::{break_glass, glass_broken, glass_lapsed, serv
 use crate::rule_table::{abe, dan, rea, register_three, rita, staff};
 use crate::support::events::*;
 use crate::support::forge::{Forge, codes};
+use crate::support::git_objects::tagged_by;
 
 /// What the histories below end in, for the table of all attacks.
 pub(crate) const FINDS: &[&str] = &[
     "key.compromised",
     "key.compromised_basis",
+    "git.signer_compromised",
     "break_glass.not_ratified",
     "recovery.slow",
     "recovery.times_differ",
@@ -52,6 +54,17 @@ pub(crate) const CASES: &[Case] = &[
         ],
         exit: 1,
         history: registrar_robbed,
+    },
+    Case {
+        says: "a tag that a compromised key signed is a violation of whoever releases by it",
+        finds: &[("git.signer_compromised", 8, None)],
+        exit: 1,
+        history: |forge| {
+            register_three(forge);
+            let infra = tagged_by(&abe());
+            forge.add(&[&dan()], ModelPromoted { infra, ..promote("v2", "staging", None) });
+            forge.add(&[&ada()], compromised(&abe(), 8));
+        },
     },
     Case {
         says: "administrators accept it entry by entry",

@@ -15,8 +15,14 @@ use crate::support::forge::{Forge, codes, quick};
 use crate::support::git::{HASHES, INFRA, Repo, git_id, infra_of};
 
 /// What the tests here find.
-pub(crate) const FINDS: [&str; 5] =
-    ["git.commit_missing", "git.tag_missing", "git.tag_moved", "git.not_protected", "git.clone_shallow"];
+pub(crate) const FINDS: [&str; 6] = [
+    "git.commit_missing",
+    "git.tag_missing",
+    "git.tag_moved",
+    "git.tag_leads_elsewhere",
+    "git.not_protected",
+    "git.clone_shallow",
+];
 
 /// A log whose entry 3 promotes from that commit.
 fn promoted(infra: InfraCommit) -> Forge {
@@ -143,6 +149,19 @@ fn each_attack_on_a_repository_has_its_finding() {
         let sample = Sample::new(hash);
         sample.repo.point("refs/tags/light", sample.second);
         assert_eq!(found(&promoted(sample.by_light_tag()), &sample.repo).0, ["git.tag_moved"]);
+    }
+    for hash in HASHES {
+        // The author names the tag of another commit, and embeds nothing.
+        let sample = Sample::new(hash);
+        let infra = InfraCommit { commit: git_id(sample.first), ..sample.by_tag() };
+        let infra = InfraCommit { commit_object: None, tag_object: None, ..infra };
+        let (codes, exit) = found(&promoted(infra), &sample.repo);
+        assert_eq!((codes, exit), (vec!["git.tag_leads_elsewhere".to_owned()], 1));
+        // The author names a blob, however large.
+        let blob = sample.repo.write(gix::objs::Kind::Blob, &vec![b'x'; 1 << 20]);
+        let infra = InfraCommit { commit: git_id(blob), tag: None, ..sample.by_tag() };
+        let infra = InfraCommit { commit_object: None, tag_object: None, ..infra };
+        assert_eq!(found(&promoted(infra), &sample.repo).0, ["git.commit_missing"]);
     }
     // An id of the other format is in no repository of this one.
     let [sha1, sha256] = HASHES.map(Sample::new);

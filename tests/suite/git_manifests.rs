@@ -13,7 +13,7 @@ use rollbook::hash::Hash;
 use rollbook::linkage::git::manifests::{ManifestError, ManifestProof, prove_manifests};
 use rollbook::store::attachments::Attachments;
 use rollbook::verifier::report::Report;
-use rollbook::verifier::verify::{Options, verify_dir};
+use rollbook::verifier::verify::{Options, judge_dir, verify_dir};
 use serde_json::{Value, json};
 
 use crate::support::desk::Desk;
@@ -22,7 +22,7 @@ use crate::support::forge::{Forge, codes, quick};
 use crate::support::git::{HASHES, Repo, git_id, infra_of};
 
 /// What the tests here find.
-pub(crate) const FINDS: [&str; 2] = ["git.manifest", "git.object"];
+pub(crate) const FINDS: [&str; 3] = ["git.manifest", "git.object", "git.unproven"];
 
 // Searching a commit.
 
@@ -223,10 +223,63 @@ fn each_attack_on_a_path_proof_has_its_finding() {
             assert_eq!((report.findings[0].index(), report.verdict.exit_code()), (Some(3), 1), "{attack}");
         }
         let report = report_on(&promoted(infra(&honest.proof), &[], true));
-        assert_eq!(codes(&report), ["rule.manifest_proof_not_attached"]);
+        assert_eq!(codes(&report), ["rule.git_evidence_not_attached"]);
         // What is not there proves nothing, and accuses nobody of a wrong proof.
         let report = report_on(&promoted(infra(&honest.proof), &[&honest.proof], false));
-        assert_eq!(codes(&report), ["attachment.missing"]);
+        assert_eq!(codes(&report), ["attachment.missing", "git.unproven"]);
+    }
+}
+
+/// What `gate` looks at.
+fn proofs_alone<'a>() -> Options<'a> {
+    Options { proofs_only: true, keep: true, ..quick() }
+}
+
+#[test]
+fn a_false_proof_is_found_by_the_gate_and_never_forgotten_in_what_is_kept() {
+    let repo = Repo::new(HASHES[0]);
+    let (commit, other) = (commit_of(&repo, "1.0.0"), commit_of(&repo, "2.0.0"));
+    let of = |commit, version| proved(&repo, commit, &["k8s/*/*", "kustomize/*"], version).unwrap();
+    let (honest, foreign) = (of(commit, "1.0.0"), of(other, "2.0.0"));
+    let judged = |proof: &[u8], stored: bool, options: Options<'_>| {
+        let infra = pinned_by(commit, honest.manifests.clone(), proof);
+        let (forge, dir) = promoted(infra, &[proof], stored);
+        let trust = forge.trust();
+        judge_dir(dir.path(), &Options { trust: Some(&trust), ..options }, &|_, _| {}).unwrap()
+    };
+    let sound = judged(&honest.proof, true, proofs_alone());
+    assert_eq!(codes(&sound.report), [""; 0]);
+    assert!(sound.kept.is_some(), "the next one goes on from here");
+    let forged = judged(&foreign.proof, true, proofs_alone());
+    assert_eq!(codes(&forged.report), ["git.manifest"]);
+    assert!(forged.kept.is_none());
+    // Where nobody looks, nobody keeps that somebody has looked.
+    let blind = Options { skip_attachments: true, ..proofs_alone() };
+    let blind = judged(&foreign.proof, true, blind);
+    assert_eq!(codes(&blind.report), [""; 0]);
+    assert!(blind.kept.is_none());
+    let gone = judged(&honest.proof, false, proofs_alone());
+    assert_eq!(codes(&gone.report), ["git.unproven"]);
+}
+
+#[test]
+fn an_attached_tag_is_held_to_what_an_embedded_one_is() {
+    let repo = Repo::new(HASHES[0]);
+    let (commit, other) = (commit_of(&repo, "1.0.0"), commit_of(&repo, "2.0.0"));
+    let tagged = |target: gix::ObjectId, called: &str| {
+        format!("object {target}\ntype commit\ntag {called}\n\nrelease\n").into_bytes()
+    };
+    for (what, bytes, expected) in [
+        ("the tag that is named", tagged(commit, "v1"), &[][..]),
+        ("a tag of another commit", tagged(other, "v1"), &["git.object"]),
+        ("a tag of another name", tagged(commit, "v0"), &["git.object"]),
+    ] {
+        let id = repo.write(gix::objs::Kind::Tag, &bytes);
+        let object = GitObject { sha256: Hash::of(&bytes), size: bytes.len() as u64, bytes: None };
+        let infra = infra_of(commit, Some(("v1", Some(id))));
+        let infra = InfraCommit { tag_object: Some(object), ..infra };
+        let report = report_on(&promoted(infra, &[&bytes], true));
+        assert_eq!(codes(&report), expected, "{what}");
     }
 }
 

@@ -209,6 +209,12 @@ pub(crate) const ROWS: &[Row] = &[
         forge.add(&[&ada()], revoke(abe().public()));
         forge.add(&[&dan()], promoted(tagged_by(&abe())));
     }),
+    refused(Kind::ModelPromoted, "git_signer_not_allowed", "no line allows a revoked key", |forge| {
+        allowing(forge, "");
+        forge.add(&[&ada()], grant(&rel(), &[Role::Deployer]));
+        forge.add(&[&ada()], revoke(rel().public()));
+        forge.add(&[&dan()], promoted(tagged_by(&rel())));
+    }),
     refused(Kind::ModelPromoted, "git_signer_not_allowed", "a grant elsewhere signs no tag here", |forge| {
         governed(forge, SIGNED_TAG);
         let mut body = grant(&rel(), &[Role::Deployer]);
@@ -264,6 +270,12 @@ pub(crate) const ROWS: &[Row] = &[
         serve_both(forge, SIGNED_ROLLBACK);
         forge.add(&[&rita()], ModelRolledBack { break_glass: true, ..back(infra()) });
     }),
+    refused(Kind::ModelPromoted, "git_evidence_not_attached", "what is too large comes beside", |forge| {
+        governed(forge, ASKS_NOTHING);
+        let mut infra = tagged_by(&dan());
+        infra.tag_object.as_mut().unwrap().bytes = None;
+        forge.add(&[&dan()], promoted(infra));
+    }),
     // Manifests.
     accepted(Kind::ModelPromoted, "the proof of a manifest is attached", |forge| {
         governed(forge, MANIFEST);
@@ -278,13 +290,8 @@ pub(crate) const ROWS: &[Row] = &[
             forge.add(&[&dan()], promoted(tagged_by(&dan())));
         },
     ),
-    refused(
-        Kind::ModelPromoted,
-        "manifest_proof_not_attached",
-        "a proof that is named is attached",
-        |forge| {
-            governed(forge, ASKS_NOTHING);
-            pinned(forge, false);
-        },
-    ),
+    refused(Kind::ModelPromoted, "git_evidence_not_attached", "a proof that is named is attached", |forge| {
+        governed(forge, ASKS_NOTHING);
+        pinned(forge, false);
+    }),
 ];

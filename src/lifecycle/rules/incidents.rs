@@ -24,6 +24,8 @@ pub const VIOLATIONS: &[&str] = &[
     "git.manifest",
     "git.not_protected",
     "git.object",
+    "git.signer_compromised",
+    "git.tag_leads_elsewhere",
     "git.tag_missing",
     "git.tag_moved",
     "key.compromised",

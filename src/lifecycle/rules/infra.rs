@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::event::infra::{GitId, InfraCommit};
+use crate::event::infra::{GitId, GitObject, InfraCommit};
 use crate::evidence::allowed_signers::NotAllowed;
 use crate::evidence::git_signature::{Signed, SshKey};
 use crate::evidence::infra::{InfraEvidence, examine};
+use crate::hash::Hash;
 use crate::lifecycle::authority::Place;
 use crate::lifecycle::git_signer::judge_git_signer;
 use crate::lifecycle::observation::Observation;
@@ -50,13 +51,27 @@ impl<'a, S: RowSource> Judge<'a, S> {
                 return refuse(Refusal::GitSignatureBad { thing, fault: fault.clone() });
             }
         }
+        self.evidence_is_attached(infra)
+    }
+
+    /// What is too large to be embedded, and the proof of manifests, come with the event.
+    fn evidence_is_attached(&self, infra: &InfraCommit) -> Outcome<(), S> {
+        let elsewhere = |object: &Option<GitObject>| {
+            object.as_ref().filter(|object| object.bytes.is_none()).map(|object| object.sha256)
+        };
+        let named = [
+            ("proof of its manifests", infra.path_proof),
+            ("commit object", elsewhere(&infra.commit_object)),
+            ("tag object", elsewhere(&infra.tag_object)),
+        ];
         let attached = &self.act.event.header.attachments;
-        match infra.path_proof {
-            Some(digest) if attached.iter().all(|attachment| attachment.digest != digest) => {
-                refuse(Refusal::ManifestProofNotAttached { digest })
+        let is_attached = |digest: &Hash| attached.iter().any(|attachment| attachment.digest == *digest);
+        for (what, digest) in named {
+            if let Some(digest) = digest.filter(|digest| !is_attached(digest)) {
+                return refuse(Refusal::GitEvidenceNotAttached { what, digest });
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// What there is to say under rules that refuse nothing of it.

@@ -123,7 +123,8 @@ impl<'a> Clone<'a> {
     fn holds_commit(&self, commit: gix::ObjectId) -> Result<bool, GitError> {
         let is_there =
             commit.kind() == self.repository.git.object_hash() && self.repository.git.has_object(commit);
-        Ok(is_there && self.repository.read(commit)?.0 == Kind::Commit)
+        // Its kind first: whoever recorded the id may have named a blob, of any size.
+        Ok(is_there && self.repository.is_commit(commit)? && self.repository.read(commit)?.0 == Kind::Commit)
     }
 
     fn look_at_tag(&self, tag: &GitTag, commit: gix::ObjectId) -> Result<Option<CloneFact>, GitError> {
@@ -135,7 +136,16 @@ impl<'a> Clone<'a> {
         let moved = || CloneFact::TagMoved {
             actual: GitId::from_slice(actual.as_slice()).expect("an id of 20 or 32 bytes"),
         };
-        Ok((actual != expected).then(moved))
+        if actual != expected {
+            return Ok(Some(moved()));
+        }
+        // A clone that lacks the object knows no more than that the reference is the one that was recorded.
+        if !self.repository.git.has_object(actual) {
+            return Ok(None);
+        }
+        let end = self.repository.peel(actual)?;
+        let actual = || GitId::from_slice(end.as_slice()).expect("an id of 20 or 32 bytes");
+        Ok((end != commit).then(|| CloneFact::TagLeadsElsewhere { actual: actual() }))
     }
 
     /// Reachable from one of the branches is enough. A branch that the clone does not have tells nothing.
@@ -227,8 +237,26 @@ impl Lacks {
         let shallow = repository.git.is_shallow().unwrap_or(true).then_some("shallow");
         let partial = remotes_say("promisor", "true").then_some("partial");
         let untagged = remotes_say("tagOpt", "--no-tags").then_some("made without tags");
-        Self { commits: shallow.or(partial), tags: shallow.or(untagged) }
+        let narrow = fetches_some_branches(repository).then_some("of some branches alone");
+        Self { commits: shallow.or(partial).or(narrow), tags: shallow.or(untagged).or(narrow) }
     }
+}
+
+/// Whether a remote is fetched from, and no remote's branches all.
+fn fetches_some_branches(repository: &Repository) -> bool {
+    let config = repository.git.config_snapshot();
+    let remotes = config.plumbing().sections_by_name("remote");
+    let fetched: Vec<String> = remotes
+        .into_iter()
+        .flatten()
+        .flat_map(|remote| remote.values("fetch"))
+        .map(|spec| spec.to_string())
+        .collect();
+    let takes_all = |spec: &String| {
+        let source = spec.trim_start_matches('+').split(':').next().unwrap_or_default();
+        ["refs/heads/*", "refs/*"].contains(&source)
+    };
+    !fetched.is_empty() && !fetched.iter().any(takes_all)
 }
 
 /// That something is not there; where `reason` says that it need not be, that nothing tells.

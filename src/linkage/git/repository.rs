@@ -6,7 +6,7 @@ use gix::objs::Kind;
 
 use crate::event::infra::GitId;
 
-use super::{GitError, OBJECT_BYTES_MAX, ObjectId, RawObject};
+use super::{GitError, OBJECT_BYTES_MAX, ObjectId, RawObject, TAG_CHAIN_MAX};
 
 /// An opened repository, and the path that messages name.
 pub(super) struct Repository {
@@ -61,6 +61,31 @@ impl Repository {
             return Ok(None);
         }
         Ok(Some(found.follow_to_object().map_err(unreadable)?.detach()))
+    }
+
+    /// Whether the object is a commit, by its header alone.
+    pub(super) fn is_commit(&self, id: gix::ObjectId) -> Result<bool, GitError> {
+        let header = self.git.find_header(id);
+        Ok(header.map_err(|error| self.unreadable(id.into(), reason_of(&error)))?.kind() == Kind::Commit)
+    }
+
+    /// Where a chain of tags ends: the id of the first object that is no tag or is not there, or of the tag at
+    /// which the chain is too long.
+    pub(super) fn peel(&self, start: gix::ObjectId) -> Result<gix::ObjectId, GitError> {
+        let mut id = start;
+        for _ in 0..TAG_CHAIN_MAX {
+            if !self.git.has_object(id) {
+                return Ok(id);
+            }
+            let header = self.git.find_header(id);
+            let header = header.map_err(|error| self.unreadable(id.into(), reason_of(&error)))?;
+            if header.kind() != Kind::Tag {
+                return Ok(id);
+            }
+            let (_, object) = self.read(id)?;
+            id = self.target_of(&object)?;
+        }
+        Ok(id)
     }
 
     pub(super) fn unreadable(&self, id: ObjectId, reason: String) -> GitError {

@@ -184,7 +184,7 @@ impl Repository {
         Err(GitError::TagChainTooLong { revision: what.to_string(), repository: self.path.clone() })
     }
 
-    fn target_of(&self, tag: &RawObject) -> Result<gix::ObjectId, GitError> {
+    pub(super) fn target_of(&self, tag: &RawObject) -> Result<gix::ObjectId, GitError> {
         let target = gix::objs::TagRefIter::from_bytes(&tag.bytes, self.git.object_hash()).target_id();
         target.map_err(|error| self.unreadable(tag.id, reason_of(&error)))
     }
