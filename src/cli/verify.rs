@@ -94,7 +94,7 @@ pub struct Verify {
     #[arg(long)]
     pub no_attachments: bool,
     /// Hold the files of models against their registrations: NAME=DIR, where DIR holds an entry for each
-    /// version, or NAME@VERSION=PATH; repeats
+    /// version (others are passed over), or NAME@VERSION=PATH; repeats
     #[arg(long, value_name = "NAME=DIR", conflicts_with = "state")]
     pub models: Vec<ModelPlace>,
     /// A public key whose signatures over models count (PEM; ECDSA P-256, P-384 or P-521); repeats

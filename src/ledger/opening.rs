@@ -716,7 +716,7 @@ fn judge(state: &mut State<Derived>, entry: &Entry, leaf_hash: Hash) -> Result<C
         recorded_at,
         event: &event,
         signers: &signers,
-        git: GitEvidence::Believed,
+        git: GitEvidence::Look,
     };
     match rules::replay(state, &submission)? {
         (_, Some(refusal)) if refusal.needs_upgrade() => Err(newer(index, &refusal)),
