@@ -282,7 +282,7 @@ fn argocd_completes_the_change_of_the_synced_commit() {
     assert_eq!(completed["kind"], "change.completed");
     assert_eq!(
         completed["header"]["basis"],
-        json!({ "observed": { "system": "argocd", "id": "argocd/scorer/3" } })
+        json!({ "observed": { "system": "argocd", "id": "staging/scorer/argocd/scorer/3" } })
     );
     let expected = json!({
         "change": 5, "outcome": "succeeded", "completed_at": *OVER,
@@ -311,6 +311,17 @@ fn argocd_completes_the_change_of_the_synced_commit() {
 }
 
 #[test]
+fn equal_applications_of_two_installations_are_two_reports() {
+    let desk = desk();
+    for (entry, uid) in [(5, "6f1f3f0e"), (4, "0d1f3c1e")] {
+        let mut app = application(3, &commit(&desk, entry));
+        app["metadata"]["uid"] = uid.into();
+        assert_eq!(ingest(&desk, &app, "argocd payload.json"), recorded(11 - entry), "{uid}");
+    }
+    assert_eq!(event(&desk, 7)["body"]["change"], 4);
+}
+
+#[test]
 fn a_sync_that_failed_puts_back_what_served() {
     let desk = desk();
     let mut failed = application(2, &commit(&desk, 4));
@@ -334,7 +345,7 @@ fn a_hook_reports_while_its_operation_runs() {
     assert_eq!(ingest(&desk, &running, "argocd payload.json --hook post-sync"), recorded(6));
     assert_eq!(
         event(&desk, 6)["header"]["basis"]["observed"]["id"],
-        "argocd/scorer/started/2026-03-01T09:59:00Z"
+        "staging/scorer/argocd/scorer/started/2026-03-01T09:59:00Z"
     );
 }
 

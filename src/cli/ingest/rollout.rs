@@ -23,8 +23,8 @@ use super::incomplete;
 
 /// Where a rollout belongs.
 pub(super) struct Place {
-    model: Name,
-    environment: EnvironmentName,
+    pub(super) model: Name,
+    pub(super) environment: EnvironmentName,
 }
 
 /// How a sender says where a rollout belongs: the field, and the option that says it instead.
