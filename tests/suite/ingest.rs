@@ -336,6 +336,17 @@ fn a_sync_that_failed_puts_back_what_served() {
 }
 
 #[test]
+fn an_older_change_that_failed_is_not_called_a_success() {
+    let desk = desk();
+    let mut failed = application(2, &commit(&desk, 4));
+    failed["status"]["operationState"]["phase"] = "Failed".into();
+    assert_eq!(ingest(&desk, &failed, "argocd payload.json"), refused("change_superseded"));
+    let (_, told) = told(&desk, "--key dora.key ingest argocd payload.json");
+    let hint = told["refused"]["hint"].as_str().unwrap();
+    assert!(hint.contains("a newer change has taken its place") && !hint.contains("--succeeded"), "{hint}");
+}
+
+#[test]
 fn a_hook_reports_while_its_operation_runs() {
     let desk = desk();
     let mut running = application(2, &commit(&desk, 5));
@@ -442,6 +453,11 @@ fn what_github_reports_and_cannot_be_mapped_is_refused() {
     let good = deployment(1, "success", &commit(&desk, 5));
     let line = "github payload.json --model scorer --environment Staging=staging";
     assert_eq!(ingest(&desk, &good, "github payload.json --model scorer"), error("payload_unfit"));
+    desk.refused(
+        "--key dora.key ingest github payload.json --model scorer",
+        2,
+        &["`deployment.environment` is `Staging`", "--environment 'Staging=staging'"],
+    );
     assert_eq!(
         ingest(&desk, &good, "github payload.json --environment Staging=staging"),
         error("payload_incomplete")

@@ -70,6 +70,13 @@ pub(super) fn complete(
         }
         .into())
     })
+    .map_err(|failure| match failure.code {
+        "change_superseded" => failure.hint(
+            "nothing is to be put back, for a newer change has taken its place: have the newer one's end reported, or \
+             roll back",
+        ),
+        _ => failure,
+    })
 }
 
 /// The newest change there that names one of the commits, has not reported, and is not younger than the report.
