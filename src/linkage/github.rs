@@ -96,7 +96,7 @@ fn environment(
         Some(environment) => Ok(environment.clone()),
         None => EnvironmentName::new(name).map_err(|error| PayloadError::Unmapped {
             field: place.name(),
-            name: shown(name).to_string(),
+            name: shown(name),
             reason: error.to_string(),
         }),
     }
