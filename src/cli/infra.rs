@@ -40,8 +40,9 @@ pub struct RepoArgs {
     /// The commit, by the name of its tag
     #[arg(long, value_name = "TAG", help_heading = "Infra commit")]
     pub tag: Option<String>,
-    /// A file of the commit that pins the model's digest, by its path there, or files by a glob; repeats. One
-    /// at least must hold the digest, and the proof of those that do is attached
+    /// A file of the commit that pins the model's digest, by its path there, or files by a glob, of which
+    /// `*` does not cross `/`; repeats. One at least must hold the digest, and the proof of those that do
+    /// is attached
     #[arg(long, value_name = "PATH", help_heading = "Infra commit")]
     pub manifest: Vec<Glob>,
     /// The repository's name in the ledger; unless given, the URL of its remote `origin` without
@@ -206,11 +207,17 @@ impl From<ManifestError> for Failure {
     fn from(error: ManifestError) -> Self {
         match error {
             ManifestError::Git(error) => error.into(),
+            ManifestError::Lacks { ref searched, .. } if searched.is_empty() => {
+                Self::no("manifest_lacks_digest", error).hint(
+                    "`*` stands for any characters but `/`, one part of the path at a time: name the file that holds the \
+                     digest by its path from the top of the repository, with --manifest",
+                )
+            }
             ManifestError::Lacks { .. } => Self::no("manifest_lacks_digest", error).hint(
                 "write the digest into one of them, commit that, and name the new commit; or name the file that \
                  holds it with --manifest",
             ),
-            ManifestError::TooMany { .. } => {
+            ManifestError::TooMany { .. } | ManifestError::TooWide { .. } => {
                 Self::usage(error).hint("name the files, or a narrower glob, with --manifest")
             }
             ManifestError::Fault { .. } => {

@@ -18,6 +18,11 @@ use crate::time::{SECOND_MS, Timestamp};
 
 /// The longest text that is read, in bytes.
 pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// The most keys of one text. With [`PRINCIPALS_MAX`] it bounds what one verdict costs: every principal of a line may be
+/// held against every line.
+pub const KEYS_MAX: usize = 512;
+/// The most principals of one line: a key is one person's, with a handful of names.
+pub const PRINCIPALS_MAX: usize = 64;
 
 /// An `allowed_signers` text, read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -104,6 +109,9 @@ pub enum AllowedSignersError {
         /// Its length.
         bytes: usize,
     },
+    /// It names more keys than any list of people.
+    #[error("allowed_signers names more than {KEYS_MAX} keys")]
+    TooManyKeys,
     /// A line of it cannot be honoured.
     #[error("line {line} of allowed_signers: {fault}")]
     Line {
@@ -126,6 +134,12 @@ pub enum LineFault {
     /// Principals that no principal fits, `!ada` for one.
     #[error("the principals `{0}` fit nobody")]
     Nobody(String),
+    /// More principals than one key has.
+    #[error("it has {count} principals, at most {PRINCIPALS_MAX} are allowed")]
+    TooManyPrincipals {
+        /// How many.
+        count: usize,
+    },
     /// Nothing follows the principals or the options.
     #[error("no key follows")]
     NoKey,
@@ -185,6 +199,9 @@ impl AllowedSigners {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
+            if lines.len() == KEYS_MAX {
+                return Err(AllowedSignersError::TooManyKeys);
+            }
             let parsed = Line::parse(number, line);
             lines.push(parsed.map_err(|fault| AllowedSignersError::Line { line: number, fault })?);
         }
@@ -240,6 +257,10 @@ impl Line {
             return Err(LineFault::ControlCharacter);
         }
         let (principals, rest) = take_principals(line)?;
+        let count = principals.split(',').count();
+        if count > PRINCIPALS_MAX {
+            return Err(LineFault::TooManyPrincipals { count });
+        }
         let (word, after) = take_word(rest)?;
         let (options, rest) =
             if is_key_type(word) { (Options::default(), rest) } else { (Options::parse(word)?, after) };
@@ -542,6 +563,10 @@ mod tests {
             (format!("!ada {ONE}"), LineFault::Nobody("!ada".into())),
             (format!("a*,!ad? {ONE}").replace("a*", "ada"), LineFault::Nobody("ada,!ad?".into())),
             (format!(",ada {ONE}"), LineFault::Nobody(",ada".into())),
+            (
+                format!("ada{} {ONE}", ",a*".repeat(PRINCIPALS_MAX)),
+                LineFault::TooManyPrincipals { count: PRINCIPALS_MAX + 1 },
+            ),
             ("ada".to_owned(), LineFault::NoKey),
             ("ada ".to_owned(), LineFault::NoKey),
             ("ada namespaces=\"git\"".to_owned(), LineFault::NoKey),
@@ -590,6 +615,11 @@ mod tests {
                 "{line}"
             );
         }
+        let most = format!("ada{} {ONE}\n", ",a*".repeat(PRINCIPALS_MAX - 1));
+        assert_eq!(AllowedSigners::parse(&most).map(|signers| signers.len()), Ok(1));
+        let lines = format!("a {ONE}\n").repeat(KEYS_MAX);
+        assert_eq!(AllowedSigners::parse(&lines).map(|signers| signers.len()), Ok(KEYS_MAX));
+        assert_eq!(AllowedSigners::parse(&format!("{lines}a {ONE}")), Err(AllowedSignersError::TooManyKeys));
         let long = "#".repeat(TEXT_BYTES_MAX + 1);
         assert_eq!(AllowedSigners::parse(&long), Err(AllowedSignersError::TooLong { bytes: long.len() }));
         assert_eq!(AllowedSigners::parse(&long[1..]).map(|signers| signers.is_empty()), Ok(true));

@@ -7,7 +7,8 @@
 //! proof there. So nothing can be missing, left over, doubled or in another place, and of one commit, one list of
 //! manifests and one set of files there is one proof.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -225,7 +226,7 @@ pub fn prove<E>(
 }
 
 /// Checks `proof`: each of `manifests` is a regular file of `commit` and holds one of `digests`. Reads no more than the
-/// bytes that are given, each tree once for each manifest below it.
+/// bytes that are given, each object once.
 ///
 /// # Errors
 /// [`PathFault`], the first one.
@@ -236,14 +237,12 @@ pub fn verify(
     digests: &[Hash],
 ) -> Result<Vec<Pin>, PathFault> {
     let mut read = Read::open(proof, commit)?;
-    let mut pins = Vec::with_capacity(manifests.len());
-    walk(&mut read, commit, manifests, |manifest, blob| {
-        let Some((digest, form)) = find_digest(blob, digests) else {
-            return Err(PathFault::PinsAnother { path: manifest.clone(), instead: any_digest(blob) });
-        };
-        pins.push(Pin { manifest: manifest.clone(), digest, form });
-        Ok(())
+    let found = walk(&mut read, commit, manifests, |manifest, blob| {
+        find_digest(blob, digests)
+            .ok_or_else(|| PathFault::PinsAnother { path: manifest.clone(), instead: any_digest(blob) })
     })?;
+    let pin = |(manifest, (digest, form)): (&Name, _)| Pin { manifest: manifest.clone(), digest, form };
+    let pins = manifests.iter().zip(found).map(pin).collect();
     match proof.len() - read.at {
         0 => Ok(pins),
         bytes => Err(PathFault::Trailing { bytes }),
@@ -308,39 +307,108 @@ trait Objects {
     fn object(&mut self, kind: ObjectKind, id: &GitId) -> Result<&[u8], Self::Error>;
 }
 
-/// From the commit to each manifest in turn, and what `visit` makes of its bytes.
-fn walk<O: Objects>(
+/// From the commit to each manifest in turn, and what `look` makes of the bytes of each. An object is gone through once:
+/// a few of them can be large, and stand at many paths.
+fn walk<O: Objects, T: Copy>(
     objects: &mut O,
     commit: &GitId,
     manifests: &Manifests,
-    mut visit: impl FnMut(&Name, &[u8]) -> Result<(), O::Error>,
-) -> Result<(), O::Error> {
+    mut look: impl FnMut(&Name, &[u8]) -> Result<T, O::Error>,
+) -> Result<Vec<T>, O::Error> {
     if manifests.is_empty() {
         return Err(PathFault::NoManifest.into());
     }
     let root = root_tree(commit, objects.object(ObjectKind::Commit, commit)?)?;
+    let mut trees = Trees::of(manifests);
+    let mut blobs = HashMap::new();
+    let mut seen = Vec::with_capacity(manifests.len());
     for path in manifests {
-        let blob = descend(objects, root, path)?;
-        visit(path, objects.object(ObjectKind::Blob, &blob)?)?;
+        let blob = trees.descend(objects, root, path)?;
+        let of_blob = match blobs.get(&blob) {
+            Some(of_blob) => *of_blob,
+            None => {
+                let of_blob = look(path, objects.object(ObjectKind::Blob, &blob)?)?;
+                blobs.insert(blob, of_blob);
+                of_blob
+            }
+        };
+        seen.push(of_blob);
     }
-    Ok(())
+    Ok(seen)
 }
 
-/// From the root tree to the blob of one manifest.
-fn descend<O: Objects>(objects: &mut O, root: GitId, path: &Name) -> Result<GitId, O::Error> {
-    let parts = parts(path).ok_or_else(|| PathFault::Path { path: path.clone() })?;
-    let mut id = root;
-    for (depth, part) in (1..).zip(&parts) {
-        let tree = objects.object(ObjectKind::Tree, &id)?;
-        let entry = find_entry(tree, &id, part, path)?;
-        let expected = if depth == parts.len() { EntryKind::File } else { EntryKind::Directory };
-        if entry.kind != expected {
-            let part = parts[..depth].join("/");
-            return Err(PathFault::Kind { path: path.clone(), part, actual: entry.kind, expected }.into());
-        }
-        id = entry.id;
+/// What a walk has read of trees.
+struct Trees<'a> {
+    /// Every part of every path: what is kept of a tree, whose other names can be many.
+    wanted: HashSet<&'a [u8]>,
+    read: HashMap<GitId, Parts<'a>>,
+}
+
+/// The wanted entries of a tree.
+type Parts<'a> = HashMap<&'a [u8], Part>;
+
+/// An entry of a tree.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    kind: EntryKind,
+    id: GitId,
+    is_doubled: bool,
+}
+
+impl<'a> Trees<'a> {
+    fn of(manifests: &'a Manifests) -> Self {
+        let parts = manifests.iter().flat_map(|path| path.as_str().split('/'));
+        Self { wanted: parts.map(str::as_bytes).collect(), read: HashMap::new() }
     }
-    Ok(id)
+
+    /// From the root tree to the blob of one manifest.
+    fn descend<O: Objects>(&mut self, objects: &mut O, root: GitId, path: &Name) -> Result<GitId, O::Error> {
+        let parts = parts(path).ok_or_else(|| PathFault::Path { path: path.clone() })?;
+        let mut id = root;
+        for (depth, part) in (1..).zip(&parts) {
+            let entry = find_part(self.parts(objects, id)?, &id, part, path)?;
+            let expected = if depth == parts.len() { EntryKind::File } else { EntryKind::Directory };
+            if entry.kind != expected {
+                let part = parts[..depth].join("/");
+                return Err(PathFault::Kind { path: path.clone(), part, actual: entry.kind, expected }.into());
+            }
+            id = entry.id;
+        }
+        Ok(id)
+    }
+
+    /// The wanted entries of a tree, which is read where it is first needed.
+    fn parts<O: Objects>(&mut self, objects: &mut O, id: GitId) -> Result<&Parts<'a>, O::Error> {
+        match self.read.entry(id) {
+            Entry::Occupied(read) => Ok(read.into_mut()),
+            Entry::Vacant(unread) => {
+                let tree = objects.object(ObjectKind::Tree, &id)?;
+                Ok(unread.insert(wanted_parts(tree, &id, &self.wanted)?))
+            }
+        }
+    }
+}
+
+/// The entries of a tree that have wanted names. The whole tree is read: what is no tree to its end is none.
+fn wanted_parts<'a>(tree: &[u8], id: &GitId, wanted: &HashSet<&'a [u8]>) -> Result<Parts<'a>, PathFault> {
+    let mut parts = Parts::new();
+    for entry in entries(tree, id) {
+        let TreeEntry { kind, name, id } = entry.map_err(|fault| PathFault::Tree { tree: *id, fault })?;
+        if let Some(name) = wanted.get::<[u8]>(name) {
+            let doubled = |part: &mut Part| part.is_doubled = true;
+            parts.entry(*name).and_modify(doubled).or_insert(Part { kind, id, is_doubled: false });
+        }
+    }
+    Ok(parts)
+}
+
+/// The one entry of that name.
+fn find_part(parts: &Parts<'_>, id: &GitId, part: &str, path: &Name) -> Result<Part, PathFault> {
+    match parts.get(part.as_bytes()) {
+        None => Err(PathFault::Missing { path: path.clone() }),
+        Some(part) if part.is_doubled => Err(PathFault::Doubled { path: path.clone(), tree: *id }),
+        Some(part) => Ok(*part),
+    }
 }
 
 /// The parts of a path; none where Git has no such path.
@@ -348,18 +416,6 @@ fn parts(path: &Name) -> Option<Vec<&str>> {
     let parts: Vec<&str> = path.as_str().split('/').collect();
     let is_fit = |part: &&str| !matches!(*part, "" | "." | "..");
     (parts.len() <= DEPTH_MAX && parts.iter().all(is_fit)).then_some(parts)
-}
-
-/// The one entry of that name. The whole tree is read: what is no tree to its end is none.
-fn find_entry<'a>(tree: &'a [u8], id: &GitId, part: &str, path: &Name) -> Result<TreeEntry<'a>, PathFault> {
-    let mut found = None;
-    for entry in entries(tree, id) {
-        let entry = entry.map_err(|fault| PathFault::Tree { tree: *id, fault })?;
-        if entry.name == part.as_bytes() && found.replace(entry).is_some() {
-            return Err(PathFault::Doubled { path: path.clone(), tree: *id });
-        }
-    }
-    found.ok_or_else(|| PathFault::Missing { path: path.clone() })
 }
 
 /// The second line: the repository's hash, as Git's `extensions.objectFormat` has it.
@@ -623,6 +679,36 @@ mod tests {
         let proof = store.prove(&commit, &paths).unwrap();
         assert_eq!(objects(&proof).len(), 4);
         assert_eq!(verify(&proof, &commit, &manifests(&paths), &[model()]).unwrap().len(), 3);
+    }
+
+    /// A store that counts how often it is asked.
+    struct Counted<'a>(&'a Store, HashMap<GitId, usize>);
+
+    impl Objects for Counted<'_> {
+        type Error = PathFault;
+
+        fn object(&mut self, _: ObjectKind, id: &GitId) -> Result<&[u8], PathFault> {
+            *self.1.entry(*id).or_default() += 1;
+            Ok(&self.0.objects[id].1)
+        }
+    }
+
+    #[test]
+    fn an_object_is_gone_through_once_at_however_many_paths_it_stands() {
+        let mut store = Store::new(ObjectFormat::Sha1);
+        let blob = store.blob(&model().to_string());
+        let directory = store.tree(&[("100644", "a", blob), ("100644", "b", blob)]);
+        let root = store.tree(&[("100644", "a", blob), ("40000", "b", directory), ("40000", "c", directory)]);
+        let commit = store.commit(root);
+        let paths = manifests(&["a", "b/a", "b/b", "c/a", "c/b"]);
+        let (mut counted, mut looked) = (Counted(&store, HashMap::new()), Vec::new());
+        let found = walk(&mut counted, &commit, &paths, |path, blob| {
+            looked.push(path.to_string());
+            Ok(blob.len())
+        });
+        assert_eq!(found, Ok(vec![64; 5]), "every manifest has its answer");
+        assert_eq!(looked, ["a"]);
+        assert_eq!(counted.1, [commit, root, directory, blob].map(|id| (id, 1)).into());
     }
 
     #[test]

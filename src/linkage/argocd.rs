@@ -1,7 +1,8 @@
 //! Argo CD's Application, as `kubectl get application -o json`, `argocd app get -o json` or a notification's template
 //! gives it: what came of its last operation.
 //!
-//! A successful sync is an entry of `status.history`, whose id is the report's: keyed on the revision, going back to
+//! A successful sync is an entry of `status.history`, whose id is the report's, together with what the Application is
+//! called, and its `metadata.uid`: several installations have Applications of one name, each with its own history. Keyed on the revision, going back to
 //! one that was deployed before would look like a repetition. A failed one leaves no entry there, and neither is
 //! there one yet while hooks run: these are told apart by when the operation started.
 
@@ -57,6 +58,8 @@ struct Application<'a> {
     root: Field<'a>,
     /// `NAMESPACE/NAME`.
     called: String,
+    /// What the cluster calls it: another one's Application of the same name has another, and so has a later one.
+    uid: Option<Name>,
     operation: Field<'a>,
     phase: Field<'a>,
 }
@@ -69,9 +72,10 @@ impl<'a> Application<'a> {
         }
         let named = |name| root.down(&["metadata", name]).read::<Name>("a name");
         let called = format!("{}/{}", named("namespace")?, named("name")?);
+        let uid = root.down(&["metadata", "uid"]).maybe_read("a name")?;
         let operation = root.down(&["status", "operationState"]);
         let phase = operation.get("phase");
-        Ok(Self { root, called, operation, phase })
+        Ok(Self { root, called, uid, operation, phase })
     }
 
     /// A sync that is in place, and well.
@@ -136,9 +140,9 @@ impl<'a> Application<'a> {
         outcome: ChangeOutcome,
         parts: &[Option<String>],
     ) -> Result<Rollout, PayloadError> {
-        let id = format!("{}/{id}", self.called);
-        let report_id =
-            Name::new(id).map_err(|error| self.root.down(&["metadata", "name"]).unfit(error.to_string()))?;
+        let uid = self.uid.as_ref().map(|uid| format!("{uid}/")).unwrap_or_default();
+        let report_id = Name::new(format!("{}/{uid}{id}", self.called))
+            .map_err(|error| self.root.down(&["metadata", "name"]).unfit(error.to_string()))?;
         Ok(Rollout {
             report_id,
             environment: self.mark(ENVIRONMENT_MARK)?.maybe_read("an environment")?,
@@ -303,6 +307,17 @@ mod tests {
         let rollout = read(&back).unwrap();
         assert_eq!(rollout.report_id.as_str(), "argocd/scorer/2");
         assert_eq!(rollout.commits, [commit_id(OLD).unwrap()]);
+    }
+
+    #[test]
+    fn applications_of_one_name_are_told_apart_by_their_uid() {
+        let uid = "6f1f3f0e-8f3b-4c5d-9a53-0d1f3c1e2b4a";
+        let told = with(&[("/metadata/uid", uid.into())]);
+        assert_eq!(read(&told).unwrap().report_id.as_str(), format!("argocd/scorer/{uid}/1"));
+        let failed =
+            with(&[("/metadata/uid", uid.into()), ("/status/operationState/phase", "Failed".into())]);
+        let id = format!("argocd/scorer/{uid}/started/2026-03-01T09:59:00Z");
+        assert_eq!(read(&failed).unwrap().report_id.as_str(), id);
     }
 
     #[test]

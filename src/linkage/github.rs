@@ -91,9 +91,14 @@ fn environment(
     place: &Field<'_>,
     environments: &BTreeMap<String, EnvironmentName>,
 ) -> Result<EnvironmentName, PayloadError> {
-    match environments.get(place.text()?) {
+    let name = place.text()?;
+    match environments.get(name) {
         Some(environment) => Ok(environment.clone()),
-        None => place.read("an environment of the ledger's"),
+        None => EnvironmentName::new(name).map_err(|error| PayloadError::Unmapped {
+            field: place.name(),
+            name: shown(name),
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -210,7 +215,7 @@ mod tests {
             (
                 "/deployment/environment",
                 json!("Prod EU"),
-                "`deployment.environment` is not an environment of the ledger's: ",
+                "`deployment.environment` is `Prod EU`, which the ledger calls otherwise: ",
             ),
             ("/deployment/sha", json!("main"), "`deployment.sha` is `main`: expected a Git commit"),
             (

@@ -34,6 +34,16 @@ pub enum PayloadError {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// A name of the sender's for an environment, that is none of the ledger's.
+    #[error("{field} is `{name}`, which the ledger calls otherwise: {reason}")]
+    Unmapped {
+        /// The field, by its path.
+        field: String,
+        /// What stands there.
+        name: String,
+        /// Why it is no environment of the ledger's.
+        reason: String,
+    },
     /// The payload is understood, and is nothing to record.
     #[error("{field} {reason}")]
     Nothing {

@@ -3,6 +3,7 @@
 use crate::event::infra::GitId;
 use crate::event::release::ChangeOutcome;
 use crate::event::text::{EnvironmentName, Name, Text};
+use crate::hash::Hash;
 use crate::time::Timestamp;
 
 /// The end of a deployment, as the tool reports it.
@@ -24,6 +25,17 @@ pub struct Rollout {
     pub summary: Option<Text>,
 }
 
+impl Rollout {
+    /// The report's id, of which the tool's own is one only among those of one installation: environment, model and the
+    /// tool's id, or the SHA-256 of that text where it is too long for a name.
+    #[must_use]
+    pub fn report_id_at(&self, environment: &EnvironmentName, model: &Name) -> Name {
+        let id = format!("{environment}/{model}/{}", self.report_id);
+        Name::new(id.as_str())
+            .unwrap_or_else(|_| Name::new(format!("sha256:{}", Hash::of(id.as_bytes()))).expect("71 bytes"))
+    }
+}
+
 /// Parts of a sentence, as far as they are fit to be recorded: what a tool says in free text, it can say better.
 pub(super) fn summary(parts: &[Option<String>]) -> Option<Text> {
     let fit = parts.iter().flatten().filter(|part| Text::new(part.as_str()).is_ok());
@@ -35,6 +47,28 @@ pub(super) fn summary(parts: &[Option<String>]) -> Option<Text> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_is_one_of_its_place() {
+        let name = |text: &str| Name::new(text).unwrap();
+        let id = |report: &str, environment: &str, model: &str| {
+            let rollout = Rollout {
+                report_id: name(report),
+                environment: None,
+                model: None,
+                commits: Vec::new(),
+                outcome: ChangeOutcome::Succeeded,
+                at: None,
+                summary: None,
+            };
+            rollout.report_id_at(&environment.parse().unwrap(), &name(model)).to_string()
+        };
+        assert_eq!(id("argocd/app/3", "staging", "scorer"), "staging/scorer/argocd/app/3");
+        assert_ne!(id("argocd/app/3", "production", "scorer"), id("argocd/app/3", "staging", "scorer"));
+        let long = "x".repeat(256);
+        let hash = Hash::of(format!("staging/{long}/1").as_bytes());
+        assert_eq!(id("1", "staging", &long), format!("sha256:{hash}"));
+    }
 
     #[test]
     fn a_summary_leaves_out_what_does_not_fit() {

@@ -25,6 +25,10 @@ use crate::store::attachments::{AttachmentError, Attachments};
 use super::finding::{Finding, Findings};
 use super::verify::VerifyError;
 
+/// How many bytes the bundles of one registration may have together whose signatures over pieces are kept for a look at
+/// the files: two of the largest that are attached.
+const SHARDED_BYTES_MAX: usize = 128 << 20;
+
 /// Where an auditor has the files of models.
 pub trait ModelSource: fmt::Debug + Sync {
     /// The models whose versions are looked for.
@@ -65,6 +69,33 @@ pub struct KnownFiles {
     pub list: Option<ModelFiles>,
     /// Signatures over pieces of the files.
     pub sharded: Vec<ModelSignature>,
+}
+
+impl KnownFiles {
+    /// Takes what a signature says of the files. One over pieces is kept as it is, where the files are wanted and there is
+    /// `room` for its `bytes`.
+    fn take(
+        &mut self,
+        signature: ModelSignature,
+        is_wanted: bool,
+        bytes: usize,
+        room: &mut usize,
+    ) -> Result<(), String> {
+        match signature.manifest() {
+            Manifest::Files(files) if self.list.is_none() => self.list = Some(files.clone()),
+            Manifest::Shards(_) if is_wanted => {
+                *room = room.checked_sub(bytes).ok_or_else(|| {
+                    format!(
+                        "it was not held against the files: the signatures over pieces that the entry keeps have more \
+                         than {SHARDED_BYTES_MAX} bytes together"
+                    )
+                })?;
+                self.sharded.push(signature);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// What became of the files of a version.
@@ -185,7 +216,8 @@ impl Check<'_> {
     pub(super) fn run(&self, register: &Register, findings: &mut Findings) -> Result<Checked, VerifyError> {
         let mut checked = Checked { signatures: None, models: self.source.map(|_| ModelCounts::default()) };
         for (registered, kept) in &register.registered {
-            let known = self.read_kept(registered, kept, &mut checked.signatures, findings)?;
+            let is_wanted = register.wanted.contains(&registered.model);
+            let known = self.read_kept((registered, is_wanted), kept, &mut checked.signatures, findings)?;
             if let (Some(source), Some(counts)) = (self.source, &mut checked.models) {
                 look(source, registered, &known, counts, findings)?;
             }
@@ -207,10 +239,11 @@ impl Check<'_> {
         Ok(checked)
     }
 
-    /// Reads what a registration keeps of its files. What isn't there, or was changed, was found already.
+    /// Reads what a registration keeps of its files; signatures over pieces are kept where the files are wanted. What
+    /// isn't there, or was changed, was found already.
     fn read_kept(
         &self,
-        registered: &RegisteredModel,
+        (registered, is_wanted): (&RegisteredModel, bool),
         kept: &[Attachment],
         counts: &mut Option<ModelSignatureCounts>,
         findings: &mut Findings,
@@ -218,6 +251,7 @@ impl Check<'_> {
         let mut known = KnownFiles::default();
         let Some(ledger) = self.ledger else { return Ok(known) };
         let store = Attachments::of_ledger(ledger);
+        let mut room = SHARDED_BYTES_MAX;
         for attachment in kept {
             let Some(bytes) = store.read(&attachment.digest)? else { continue };
             if !is_bundle(attachment) {
@@ -225,19 +259,15 @@ impl Check<'_> {
                 continue;
             }
             let counts = counts.get_or_insert(ModelSignatureCounts::NONE);
+            let before = *counts;
             let bundle =
                 if attachment.private { bytes.get(PRIVATE_PREFIX_BYTES..) } else { Some(&bytes[..]) };
-            match self.judge(&registered.digest, bundle.unwrap_or_default(), counts) {
-                Ok(signature) => match signature.manifest() {
-                    Manifest::Files(files) => known.list = known.list.or_else(|| Some(files.clone())),
-                    Manifest::Shards(_) => known.sharded.push(signature),
-                    Manifest::Foreign { .. } => {}
-                },
-                Err(reason) => {
-                    counts.wrong += 1;
-                    let (index, digest) = (registered.index, attachment.digest);
-                    findings.add(Finding::ModelSignature { index, digest, reason });
-                }
+            let judged = self.judge(&registered.digest, bundle.unwrap_or_default(), counts);
+            let taken = judged.and_then(|signature| known.take(signature, is_wanted, bytes.len(), &mut room));
+            if let Err(reason) = taken {
+                *counts = ModelSignatureCounts { wrong: before.wrong + 1, ..before };
+                let (index, digest) = (registered.index, attachment.digest);
+                findings.add(Finding::ModelSignature { index, digest, reason });
             }
         }
         Ok(known)
@@ -328,4 +358,30 @@ fn look(
 #[must_use]
 pub fn list_for(known: &KnownFiles, named: Hash) -> Option<&ModelFiles> {
     known.list.as_ref().filter(|list| list.named() == named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A signature over pieces of files.
+    fn over_pieces() -> ModelSignature {
+        let bundle =
+            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/model-signatures/shards.sig"));
+        ModelSignature::parse(bundle).unwrap()
+    }
+
+    #[test]
+    fn a_signature_over_pieces_is_kept_where_the_files_are_wanted_and_there_is_room() {
+        let mut known = KnownFiles::default();
+        let mut room = 100;
+        for (is_wanted, bytes, is_taken, kept) in
+            [(false, 101, true, 0), (true, 60, true, 1), (true, 41, false, 1), (true, 40, true, 2)]
+        {
+            let taken = known.take(over_pieces(), is_wanted, bytes, &mut room);
+            assert_eq!((taken.is_ok(), known.sharded.len()), (is_taken, kept), "{is_wanted}, {bytes} bytes");
+            assert!(taken.is_ok() || taken.unwrap_err().starts_with("it was not held against the files: "));
+        }
+        assert_eq!(room, 0);
+    }
 }

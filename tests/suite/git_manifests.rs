@@ -385,6 +385,11 @@ fn nobody_signs_where_no_manifest_holds_the_digest() {
     );
     let refused = desk.run(&format!("--json {promote} deploy/production/model.yaml"));
     assert_eq!(refused.json()["refused"]["code"], "manifest_lacks_digest", "{refused:?}");
+    desk.refused(
+        &format!("{promote} 'deploy/*.yaml'"),
+        1,
+        &["no file of commit", "fits `deploy/*.yaml`", "`*` stands for any characters but `/`"],
+    );
     desk.refused(&format!("{promote} deploy/gone.yaml"), 2, &["the commit has no `deploy/gone.yaml`"]);
     desk.refused(&format!("{promote} deploy"), 2, &["is a directory in the commit"]);
     // What the work tree holds and the commit does not is not there.

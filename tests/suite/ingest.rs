@@ -1,6 +1,9 @@
 //! `rollbook ingest` at the command line: what MLflow, Argo CD and GitHub report becomes the event, or is refused with
 //! the field named.
 
+use std::sync::LazyLock;
+
+use rollbook::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::support::desk::{Answer, Desk};
@@ -243,6 +246,9 @@ fn a_signed_delivery_must_be_signed_and_fresh() {
     desk.refused(&format!("{fixed} --signature-age 36500d"), 2, &["`entity` is missing"]);
 }
 
+/// When deployments are over here: after the changes of a desk were recorded, as far as clocks tell.
+static OVER: LazyLock<String> = LazyLock::new(|| SystemClock.now().to_string());
+
 // Argo CD.
 
 /// The Application `argocd/scorer` after it synced `commit`.
@@ -255,9 +261,9 @@ fn application(id: u64, commit: &str) -> Value {
         },
         "status": {
             "health": { "status": "Healthy" },
-            "history": [{ "id": id, "revision": commit, "deployedAt": "2026-03-01T10:00:00Z", "initiatedBy": { "username": "jane" } }],
+            "history": [{ "id": id, "revision": commit, "deployedAt": *OVER, "initiatedBy": { "username": "jane" } }],
             "operationState": {
-                "phase": "Succeeded", "startedAt": "2026-03-01T09:59:00Z", "finishedAt": "2026-03-01T10:00:01Z",
+                "phase": "Succeeded", "startedAt": "2026-03-01T09:59:00Z", "finishedAt": *OVER,
                 "syncResult": { "revision": commit }, "operation": { "sync": {} },
             },
         },
@@ -276,10 +282,10 @@ fn argocd_completes_the_change_of_the_synced_commit() {
     assert_eq!(completed["kind"], "change.completed");
     assert_eq!(
         completed["header"]["basis"],
-        json!({ "observed": { "system": "argocd", "id": "argocd/scorer/3" } })
+        json!({ "observed": { "system": "argocd", "id": "staging/scorer/argocd/scorer/3" } })
     );
     let expected = json!({
-        "change": 5, "outcome": "succeeded", "completed_at": "2026-03-01T10:00:01.000Z",
+        "change": 5, "outcome": "succeeded", "completed_at": *OVER,
         "summary": "Argo CD argocd/scorer: history 3, initiated by jane",
     });
     assert_eq!(completed["body"], expected);
@@ -305,6 +311,17 @@ fn argocd_completes_the_change_of_the_synced_commit() {
 }
 
 #[test]
+fn equal_applications_of_two_installations_are_two_reports() {
+    let desk = desk();
+    for (entry, uid) in [(5, "6f1f3f0e"), (4, "0d1f3c1e")] {
+        let mut app = application(3, &commit(&desk, entry));
+        app["metadata"]["uid"] = uid.into();
+        assert_eq!(ingest(&desk, &app, "argocd payload.json"), recorded(11 - entry), "{uid}");
+    }
+    assert_eq!(event(&desk, 7)["body"]["change"], 4);
+}
+
+#[test]
 fn a_sync_that_failed_puts_back_what_served() {
     let desk = desk();
     let mut failed = application(2, &commit(&desk, 4));
@@ -319,6 +336,17 @@ fn a_sync_that_failed_puts_back_what_served() {
 }
 
 #[test]
+fn an_older_change_that_failed_is_not_called_a_success() {
+    let desk = desk();
+    let mut failed = application(2, &commit(&desk, 4));
+    failed["status"]["operationState"]["phase"] = "Failed".into();
+    assert_eq!(ingest(&desk, &failed, "argocd payload.json"), refused("change_superseded"));
+    let (_, told) = told(&desk, "--key dora.key ingest argocd payload.json");
+    let hint = told["refused"]["hint"].as_str().unwrap();
+    assert!(hint.contains("a newer change has taken its place") && !hint.contains("--succeeded"), "{hint}");
+}
+
+#[test]
 fn a_hook_reports_while_its_operation_runs() {
     let desk = desk();
     let mut running = application(2, &commit(&desk, 5));
@@ -328,7 +356,7 @@ fn a_hook_reports_while_its_operation_runs() {
     assert_eq!(ingest(&desk, &running, "argocd payload.json --hook post-sync"), recorded(6));
     assert_eq!(
         event(&desk, 6)["header"]["basis"]["observed"]["id"],
-        "argocd/scorer/started/2026-03-01T09:59:00Z"
+        "staging/scorer/argocd/scorer/started/2026-03-01T09:59:00Z"
     );
 }
 
@@ -372,7 +400,7 @@ fn what_argocd_reports_and_is_not_over_is_refused() {
 fn deployment(id: u64, state: &str, sha: &str) -> Value {
     json!({
         "action": "created",
-        "deployment_status": { "id": id, "state": state, "created_at": "2026-03-01T10:00:00Z" },
+        "deployment_status": { "id": id, "state": state, "created_at": *OVER },
         "deployment": { "id": 7, "sha": sha, "environment": "Staging", "payload": {}, "creator": { "login": "hubot" } },
         "repository": { "full_name": "o/infra" },
     })
@@ -402,12 +430,34 @@ fn github_completes_the_change_of_the_deployed_commit() {
 }
 
 #[test]
+fn a_delivery_that_is_older_than_the_change_of_its_commit_is_not_that_changes() {
+    let desk = desk();
+    let sha = commit(&desk, 5);
+    let line = "github payload.json --model scorer --environment Staging=staging";
+    // As one that GitHub signed for an earlier change of the commit, and whose event id is forgotten by now.
+    let mut kept = deployment(2, "success", &sha);
+    kept["deployment_status"]["created_at"] = "2026-03-01T10:00:00Z".into();
+    assert_eq!(ingest(&desk, &kept, line), refused("change_not_awaited"));
+    desk.refused(
+        &format!("--key dora.key ingest {line}"),
+        1,
+        &["was over at 2026-03-01T10:00:00.000Z", "entry 5, was recorded later", "`rollbook complete 5`"],
+    );
+    assert_eq!(ingest(&desk, &deployment(3, "success", &sha), line), recorded(6));
+}
+
+#[test]
 fn what_github_reports_and_cannot_be_mapped_is_refused() {
     let desk = desk();
     let before = desk.records();
     let good = deployment(1, "success", &commit(&desk, 5));
     let line = "github payload.json --model scorer --environment Staging=staging";
     assert_eq!(ingest(&desk, &good, "github payload.json --model scorer"), error("payload_unfit"));
+    desk.refused(
+        "--key dora.key ingest github payload.json --model scorer",
+        2,
+        &["`deployment.environment` is `Staging`", "--environment 'Staging=staging'"],
+    );
     assert_eq!(
         ingest(&desk, &good, "github payload.json --environment Staging=staging"),
         error("payload_incomplete")

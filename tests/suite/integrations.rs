@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use clap::Parser as _;
 use rollbook::cli::Cli;
+use rollbook::time::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::support::desk::{Answer, Desk, PROGRAM};
@@ -363,6 +364,7 @@ fn the_init_container_lets_the_registered_files_serve_and_no_others() {
 /// The Application after it synced the infra commit of an entry.
 fn application(desk: &Desk, entry: u64, phase: &str) -> Value {
     let commit = body(desk, entry)["infra"]["commit"].clone();
+    let over = SystemClock.now().to_string();
     json!({
         "kind": "Application",
         "metadata": {
@@ -371,9 +373,9 @@ fn application(desk: &Desk, entry: u64, phase: &str) -> Value {
         },
         "status": {
             "health": { "status": "Healthy" },
-            "history": [{ "id": 3, "revision": commit, "deployedAt": "2026-03-01T10:00:00Z" }],
+            "history": [{ "id": 3, "revision": commit, "deployedAt": over }],
             "operationState": {
-                "phase": phase, "startedAt": format!("2026-03-01T09:5{entry}:00Z"), "finishedAt": "2026-03-01T10:00:01Z",
+                "phase": phase, "startedAt": format!("2026-03-01T09:5{entry}:00Z"), "finishedAt": over,
                 "syncResult": { "revision": commit },
             },
         },

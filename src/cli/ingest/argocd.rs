@@ -20,8 +20,8 @@ use super::{passing_on, read_payload, unusable};
 /// commit as its infra commit and has not reported: succeeded where the sync succeeded and the
 /// Application is healthy, failed where the sync failed. A commit that no change names is refused.
 ///
-/// The event id comes from namespace, name and id in the history; of an operation without an entry
-/// there, from its start.
+/// The event id comes from environment, model, the Application's namespace, name and uid, and the id in
+/// the history; of an operation without an entry there, from its start.
 ///
 /// Example:
 ///   rollbook --key deployer.pem ingest argocd app.json --env production --model credit-scorer
@@ -60,7 +60,8 @@ impl IngestArgoCd {
         let rollout =
             rollout(&json, self.hook).map_err(|error| unusable(&self.payload, "Argo CD", &error))?;
         let place = Place::of(&rollout, self.env.as_ref(), self.model.as_ref(), &SAYS)?;
-        let args = passing_on(&self.record, "argocd", rollout.report_id.clone(), rollout.at)?;
+        let id = rollout.report_id_at(&place.environment, &place.model);
+        let args = passing_on(&self.record, "argocd", id, rollout.at)?;
         complete(context, &args, &place, &rollout)
     }
 }

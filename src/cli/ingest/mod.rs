@@ -115,6 +115,12 @@ fn unusable(path: &Path, sender: &str, error: &PayloadError) -> Failure {
         PayloadError::Nothing { .. } => {
             Failure::no("nothing_to_record", message).hint("it is no reason to have it delivered again")
         }
+        PayloadError::Unmapped { name, .. } => {
+            let here = EnvironmentName::new(name.to_lowercase());
+            let here = here.map_or_else(|_| "ENVIRONMENT".to_owned(), |here| here.to_string());
+            Failure { code: "payload_unfit", ..Failure::usage(message) }
+                .hint(format!("say which it is here, such as --environment '{name}={here}'"))
+        }
         _ => Failure { code: "payload_unfit", ..Failure::usage(message) }
             .hint(format!("hand in what {sender} sent, as it came")),
     }

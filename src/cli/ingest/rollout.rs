@@ -1,7 +1,9 @@
 //! A deployment's end, as Argo CD or GitHub tells it, becomes the completion of the change that it belongs to.
 //!
 //! They know the commit, and the ledger knows which change names it as its infra commit. One that no change names, or
-//! whose change has reported already, is refused: somebody deployed what nobody authorised, or did so twice.
+//! whose change has reported already, is refused: somebody deployed what nobody authorised, or did so twice. So is a report
+//! that is older than the change: a delivery that is kept and sent again must not say that a later change of its commit is
+//! in place.
 
 use crate::cli::context::Context;
 use crate::cli::evaluate::agree;
@@ -9,18 +11,20 @@ use crate::cli::failure::Failure;
 use crate::cli::record::{RecordArgs, record};
 use crate::cli::view::Facts;
 use crate::event::body::Body;
-use crate::event::infra::InfraCommit;
+use crate::event::infra::GitId;
 use crate::event::release::{ChangeCompleted, ChangeOutcome};
 use crate::event::text::{EnvironmentName, Name};
+use crate::lifecycle::rules::CLAIM_AHEAD_MAX_MS;
 use crate::linkage::rollout::Rollout;
 use crate::log::reader::LogReader;
+use crate::time::Timestamp;
 
 use super::incomplete;
 
 /// Where a rollout belongs.
 pub(super) struct Place {
-    model: Name,
-    environment: EnvironmentName,
+    pub(super) model: Name,
+    pub(super) environment: EnvironmentName,
 }
 
 /// How a sender says where a rollout belongs: the field, and the option that says it instead.
@@ -66,9 +70,16 @@ pub(super) fn complete(
         }
         .into())
     })
+    .map_err(|failure| match failure.code {
+        "change_superseded" => failure.hint(
+            "nothing is to be put back, for a newer change has taken its place: have the newer one's end reported, or \
+             roll back",
+        ),
+        _ => failure,
+    })
 }
 
-/// The newest change there that names one of the commits and has not reported.
+/// The newest change there that names one of the commits, has not reported, and is not younger than the report.
 fn change_of(
     facts: &mut dyn Facts,
     reader: &LogReader,
@@ -76,21 +87,41 @@ fn change_of(
     rollout: &Rollout,
 ) -> Result<u64, Failure> {
     let slot = facts.slot(&place.model, &place.environment)?.unwrap_or_default();
-    let names_it = |entry: u64| -> Result<bool, Failure> {
-        let infra = infra_of(reader, entry)?;
-        Ok(infra.is_some_and(|infra| rollout.commits.contains(&infra.commit)))
-    };
+    let recorded_at = |entry| recorded_at(reader, entry, &rollout.commits);
     let newest = slot.newest.as_ref();
     let waiting = newest.filter(|newest| newest.outcome.is_none()).map(|newest| newest.entry);
+    let mut younger = None;
     for entry in waiting.into_iter().chain(slot.open.iter().rev().copied()) {
-        if names_it(entry)? {
-            return Ok(entry);
+        let Some(recorded) = recorded_at(entry)? else { continue };
+        match rollout.at.filter(|at| is_before(*at, recorded)) {
+            None => return Ok(entry),
+            Some(at) => younger = younger.or(Some((entry, recorded, at))),
         }
     }
+    if let Some((entry, recorded, at)) = younger {
+        return Err(too_old(entry, recorded, at));
+    }
     match newest.and_then(|newest| Some((newest.entry, newest.outcome?))) {
-        Some((entry, outcome)) if names_it(entry)? => Err(reported(entry, outcome)),
+        Some((entry, outcome)) if recorded_at(entry)?.is_some() => Err(reported(entry, outcome)),
         _ => Err(not_awaited(place, rollout)),
     }
+}
+
+/// Whether a report of that time is of something that was over before a change was recorded. Clocks differ, by as much
+/// as a claimed time may lie ahead ([`CLAIM_AHEAD_MAX_MS`]).
+fn is_before(at: Timestamp, recorded: Timestamp) -> bool {
+    at.plus_ms(CLAIM_AHEAD_MAX_MS) < recorded
+}
+
+fn too_old(entry: u64, recorded: Timestamp, at: Timestamp) -> Failure {
+    let message = format!(
+        "the deployment was over at {at}, and the change of its commit that awaits its end, entry {entry}, was recorded \
+         later, at {recorded}: it is not that change's"
+    );
+    Failure::no("change_not_awaited", message).hint(format!(
+        "see whether an old delivery came again, and whether the sender's clock is right; if it is that change's, say so \
+         with `rollbook complete {entry}`"
+    ))
 }
 
 fn reported(entry: u64, outcome: ChangeOutcome) -> Failure {
@@ -110,13 +141,32 @@ fn not_awaited(place: &Place, rollout: &Rollout) -> Failure {
     )
 }
 
-/// The infra commit that a change names.
-fn infra_of(reader: &LogReader, entry: u64) -> Result<Option<InfraCommit>, Failure> {
+/// When a change was recorded, if it names one of `commits` as its infra commit.
+fn recorded_at(reader: &LogReader, entry: u64, commits: &[GitId]) -> Result<Option<Timestamp>, Failure> {
     let (logged, _) = reader.entry(entry)?;
-    Ok(match logged.event.body {
+    let infra = match logged.event.body {
         Body::ModelPromoted(body) => Some(body.infra),
         Body::ModelRolledBack(body) => Some(body.infra),
         Body::ModelWithdrawn(body) => body.infra,
         _ => None,
-    })
+    };
+    let names_it = infra.is_some_and(|infra| commits.contains(&infra.commit));
+    Ok(names_it.then_some(logged.entry.recorded_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_minutes_are_left_to_clocks_that_differ() {
+        let recorded: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        for (at, expected) in [
+            ("2026-03-01T09:54:59.999Z", true),
+            ("2026-03-01T09:55:00Z", false),
+            ("2026-03-01T10:30:00Z", false),
+        ] {
+            assert_eq!(is_before(at.parse().unwrap(), recorded), expected, "{at}");
+        }
+    }
 }

@@ -20,6 +20,9 @@ use super::repository::{Repository, id_of};
 /// The most files that are searched: a pattern that fits more is a mistake, and a repository can hold any number.
 pub const SEARCHED_MAX: usize = 4_096;
 
+/// The most directories that are read: a few objects of a repository can be a tree of any number of them.
+pub const DIRECTORIES_MAX: usize = 100_000;
+
 /// Manifests that pin a model, and the proof of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestProof {
@@ -50,6 +53,16 @@ pub enum ManifestError {
         commit: GitId,
         /// The patterns.
         patterns: String,
+    },
+    /// Patterns that lead through too many directories.
+    #[error("{patterns}: more than {most} directories of commit {commit} were read for it")]
+    TooWide {
+        /// The commit.
+        commit: GitId,
+        /// The patterns.
+        patterns: String,
+        /// How many are read at most.
+        most: usize,
     },
     /// No file holds the digest.
     #[error("{}", lacks_words(commit, searched, patterns, digests))]
@@ -97,7 +110,7 @@ pub fn prove_manifests(
     digests: &[Hash],
 ) -> Result<ManifestProof, ManifestError> {
     let repository = Repository::open(repository)?;
-    let search = Search { repository: &repository, commit, patterns };
+    let search = Search { repository: &repository, commit, patterns, directories_max: DIRECTORIES_MAX };
     let searched = search.files()?;
     let mut pinning = Vec::new();
     for (path, blob) in &searched {
@@ -126,23 +139,32 @@ struct Search<'a> {
     repository: &'a Repository,
     commit: &'a GitId,
     patterns: &'a [Glob],
+    directories_max: usize,
+}
+
+/// What a search came to so far.
+#[derive(Debug, Default)]
+struct Found {
+    files: BTreeSet<(Name, GitId)>,
+    /// How many directories were read.
+    directories: usize,
 }
 
 impl Search<'_> {
     /// The regular files that fit, ascending by path, with their blobs.
     fn files(&self) -> Result<BTreeSet<(Name, GitId)>, ManifestError> {
         let root = self.root()?;
-        let mut found = BTreeSet::new();
+        let mut found = Found::default();
         for pattern in self.patterns {
             let parts: Vec<Option<Glob>> =
                 pattern.as_str().split('/').map(|part| Glob::new(part).ok()).collect();
-            let before = found.len();
+            let before = found.files.len();
             self.walk(root, "", &parts, &mut found)?;
-            if !pattern.as_str().contains('*') && found.len() == before {
-                self.require_file(pattern, &found)?;
+            if !pattern.as_str().contains('*') && found.files.len() == before {
+                self.require_file(pattern, &found.files)?;
             }
         }
-        Ok(found)
+        Ok(found.files)
     }
 
     fn root(&self) -> Result<GitId, ManifestError> {
@@ -156,9 +178,14 @@ impl Search<'_> {
         tree: GitId,
         above: &str,
         parts: &[Option<Glob>],
-        found: &mut BTreeSet<(Name, GitId)>,
+        found: &mut Found,
     ) -> Result<(), ManifestError> {
         let [Some(part), below @ ..] = parts else { return Ok(()) };
+        found.directories += 1;
+        if found.directories > self.directories_max {
+            let (patterns, most) = (self.pattern_words(), self.directories_max);
+            return Err(ManifestError::TooWide { commit: *self.commit, patterns, most });
+        }
         let (_, object) = self.repository.read(id_of(&tree))?;
         for entry in entries(&object.bytes, &tree) {
             let entry = entry.map_err(|fault| self.fault(PathFault::Tree { tree, fault }))?;
@@ -171,11 +198,11 @@ impl Search<'_> {
                     self.walk(entry.id, &format!("{above}{name}/"), below, found)?;
                 }
                 EntryKind::File if below.is_empty() => {
-                    found.extend(Name::new(format!("{above}{name}")).ok().map(|path| (path, entry.id)));
+                    found.files.extend(Name::new(format!("{above}{name}")).ok().map(|path| (path, entry.id)));
                 }
                 _ => {}
             }
-            if found.len() > SEARCHED_MAX {
+            if found.files.len() > SEARCHED_MAX {
                 return Err(ManifestError::TooMany { commit: *self.commit, patterns: self.pattern_words() });
             }
         }
@@ -203,5 +230,41 @@ impl Search<'_> {
 
     fn pattern_words(&self) -> String {
         self.patterns.iter().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gix::objs::{Kind, Write};
+
+    use super::super::sample::{NOBODY, Sample};
+    use super::*;
+
+    #[test]
+    fn a_few_trees_that_stand_for_any_number_of_directories_are_not_gone_through() {
+        let sample = Sample::new(gix::hash::Kind::Sha1, gix::create::Kind::Bare);
+        let mut id = sample.write(Kind::Tree, "");
+        for _ in 0..9 {
+            let line = |name: &u8| [b"40000 ", &[*name][..], b"\0", id.as_slice()].concat();
+            let lines = b"abcdefghij".iter().flat_map(line).collect::<Vec<u8>>();
+            id = sample.git.objects.write_buf(Kind::Tree, &lines).unwrap();
+        }
+        let commit = format!("tree {id}\nauthor {NOBODY}\ncommitter {NOBODY}\n\nBomb\n");
+        let commit = GitId::from_slice(sample.write(Kind::Commit, &commit).as_slice()).unwrap();
+        let repository = Repository::open(sample.path()).unwrap();
+        let files = |pattern: &str, directories_max: usize| {
+            let patterns = [Glob::new(pattern).unwrap()];
+            Search { repository: &repository, commit: &commit, patterns: &patterns, directories_max }.files()
+        };
+        let told = files("*/*/*/*/*/*/*/*/*.yaml", 500).unwrap_err().to_string();
+        let expected = format!(
+            "`*/*/*/*/*/*/*/*/*.yaml`: more than 500 directories of commit {commit} were read for it"
+        );
+        assert_eq!(told, expected);
+        assert!(
+            files("*/*/*.yaml", 111).unwrap().is_empty(),
+            "the root, ten below it, a hundred below these"
+        );
+        assert!(matches!(files("*/*/*.yaml", 110), Err(ManifestError::TooWide { most: 110, .. })));
     }
 }
