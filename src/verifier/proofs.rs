@@ -29,7 +29,7 @@ pub(super) struct Claim {
     shows: Shows,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Shows {
     /// That manifests of the commit hold one of the digests.
     Pins { commit: GitId, manifests: Manifests, digests: Vec<Hash> },
@@ -101,11 +101,28 @@ fn digests_of(body: &Body) -> Option<Vec<Hash>> {
 pub(super) fn check(store: &Attachments, claims: &[Claim]) -> Result<Vec<Finding>, AttachmentError> {
     let mut findings = Vec::new();
     for some in claims.chunks(CLAIMS_WAITING_MAX) {
+        let (distinct, which) = distinct(some);
         let found: Result<Vec<Option<Finding>>, AttachmentError> =
-            some.par_iter().map(|claim| claim.check(store)).collect();
-        findings.extend(found?.into_iter().flatten());
+            distinct.par_iter().map(|claim| claim.check(store)).collect();
+        let found = found?;
+        findings.extend(some.iter().zip(which).filter_map(|(claim, at)| claim.as_found(found[at].as_ref())));
     }
     Ok(findings)
+}
+
+/// The claims that differ in more than the entry that makes them, and which of those each claim is: any number of entries may
+/// cite one attachment, of any size, and it is gone through once.
+fn distinct(claims: &[Claim]) -> (Vec<&Claim>, Vec<usize>) {
+    let mut distinct: Vec<&Claim> = Vec::new();
+    let mut which = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let same = |other: &&Claim| other.digest == claim.digest && other.shows == claim.shows;
+        which.push(distinct.iter().position(same).unwrap_or_else(|| {
+            distinct.push(claim);
+            distinct.len() - 1
+        }));
+    }
+    (distinct, which)
 }
 
 impl Claim {
@@ -127,11 +144,59 @@ impl Claim {
         }
     }
 
+    /// What was found of a claim that differs in the entry alone, as a finding of this one.
+    fn as_found(&self, found: Option<&Finding>) -> Option<Finding> {
+        let (index, digest) = (self.index, self.digest);
+        Some(match found? {
+            Finding::GitManifest { reason, .. } | Finding::GitAttached { reason, .. } => {
+                self.finding(reason.clone())
+            }
+            _ => Finding::GitUnproven { index, digest },
+        })
+    }
+
     fn finding(&self, reason: String) -> Finding {
         let Self { index, digest, .. } = *self;
         match self.shows {
             Shows::Pins { .. } => Finding::GitManifest { index, digest, reason },
             Shows::Object { .. } => Finding::GitAttached { index, digest, reason },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_twice_is_looked_at_once_and_found_of_each_entry() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Attachments::of_ledger(dir.path());
+        let bytes = b"no proof at all";
+        store.put(&mut &bytes[..]).unwrap();
+        let claim = |index: u64, digest: Hash, commit: u8| {
+            let (commit, manifests) = (GitId::Sha1([commit; 20]), Manifests::default());
+            Claim { index, digest, shows: Shows::Pins { commit, manifests, digests: vec![digest] } }
+        };
+        let (there, gone) = (Hash::of(bytes), Hash::of(b"elsewhere"));
+        let claims = [
+            claim(3, there, 1),
+            claim(4, there, 1),
+            claim(5, there, 2),
+            claim(6, gone, 1),
+            claim(7, gone, 1),
+        ];
+        let (distinct, which) = distinct(&claims);
+        assert_eq!((distinct.len(), which), (3, vec![0, 0, 1, 2, 2]));
+        let found = check(&store, &claims).unwrap();
+        let told: Vec<_> = found.iter().map(|found| (found.index(), found.code())).collect();
+        let expected = [
+            (3, "git.manifest"),
+            (4, "git.manifest"),
+            (5, "git.manifest"),
+            (6, "git.unproven"),
+            (7, "git.unproven"),
+        ];
+        assert_eq!(told, expected.map(|(index, code)| (Some(index), code.into())));
     }
 }
