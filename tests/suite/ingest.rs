@@ -419,7 +419,7 @@ fn github_completes_the_change_of_the_deployed_commit() {
     let completed = event(&desk, 6);
     assert_eq!(
         completed["header"]["basis"],
-        json!({ "observed": { "system": "github", "id": "o/infra/deployment_status/2" } })
+        json!({ "observed": { "system": "github", "id": "staging/scorer/o/infra/deployment_status/2" } })
     );
     let body = &completed["body"];
     let told = json!([body["change"], body["outcome"], body["summary"]]);

@@ -67,7 +67,8 @@ impl IngestGitHub {
             Report::Review => return Err(no_signature()),
         };
         let place = Place::of(&rollout, None, self.model.as_ref(), &SAYS)?;
-        let args = passing_on(&self.record, "github", rollout.report_id.clone(), rollout.at)?;
+        let id = rollout.report_id_at(&place.environment, &place.model);
+        let args = passing_on(&self.record, "github", id, rollout.at)?;
         complete(context, &args, &place, &rollout)
     }
 
