@@ -10,6 +10,7 @@ use crate::cli::attachment::{DraftAttachment, draft_attachments};
 use crate::cli::context::Context;
 use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
+use crate::cli::git_verdict::GitVerdict;
 use crate::cli::init::{found_ledger, read_log_key};
 use crate::cli::input::{is_stdin, read_input};
 use crate::cli::policy::compare::{change_json, changes_of, meaning};
@@ -124,8 +125,9 @@ impl ShowDraft {
         place.people.learn(&event);
         let attached = draft_attachments(&event, &attachments(context)?)?;
         let changes = place.policy_changes(&event);
+        let git = GitVerdict::at(&mut place.state, &event.body, place.now);
         if context.json() {
-            return context.print_json(&json!({
+            let mut answer = json!({
                 "event": event,
                 "attachments": attached,
                 "digest": Hash::of(draft.event()),
@@ -137,11 +139,18 @@ impl ShowDraft {
                 "could_sign": could_sign.iter().map(|key| json!({
                     "person": place.people.name(key), "key": key, "fingerprint": key.fingerprint(),
                 })).collect::<Vec<_>>(),
-            }));
+            });
+            if let Some(git) = git {
+                answer["git"] = json!(git);
+            }
+            return context.print_json(&answer);
         }
         context.print(format_args!("You would sign: {}", describe::one_line(&event)))?;
         let fields = serde_json::to_value(&event).map_err(Failure::world)?;
         context.print(describe::fields(&fields).trim_end())?;
+        for line in git.iter().flat_map(GitVerdict::lines) {
+            context.print(describe::visible(&line))?;
+        }
         for line in attached.iter().map(DraftAttachment::line) {
             context.print(line)?;
         }

@@ -12,6 +12,7 @@ use crate::evidence::infra::{examine, has_embedded};
 use crate::lifecycle::authority::Place;
 use crate::lifecycle::git_signer::{GitSigner, judge_git_signer};
 use crate::lifecycle::refusal::GitThing;
+use crate::lifecycle::state::{NoSource, State};
 use crate::log::reader::LoggedEntry;
 use crate::time::Timestamp;
 
@@ -46,17 +47,25 @@ impl GitVerdict {
     /// The log cannot be read.
     pub fn of(context: &Context, logged: &LoggedEntry) -> Result<Option<Self>, Failure> {
         let body = &logged.event.body;
-        let Some(infra) = body.infra().filter(|infra| has_embedded(infra)) else { return Ok(None) };
-        let evidence = examine(infra);
-        let mut view = View::replay(context.reader()?, Until::Index(logged.entry.index))?;
-        let mut signatures = Vec::new();
-        for (object, signed) in [(GitThing::Tag, &evidence.tag), (GitThing::Commit, &evidence.commit)] {
-            if !matches!(signed, Signed::NotEmbedded) {
-                signatures.push(judged(&mut view, (object, signed), place(body), logged.entry.recorded_at));
-            }
+        if body.infra().is_none_or(|infra| !has_embedded(infra)) {
+            return Ok(None);
         }
+        let mut view = View::replay(context.reader()?, Until::Index(logged.entry.index))?;
+        Ok(Self::at(&mut view.state, body, logged.entry.recorded_at))
+    }
+
+    /// As [`Self::of`], of an event that would be recorded `at` that time, after what `state` comes to.
+    #[must_use]
+    pub fn at(state: &mut State<NoSource>, body: &Body, at: Timestamp) -> Option<Self> {
+        let infra = body.infra().filter(|infra| has_embedded(infra))?;
+        let evidence = examine(infra);
+        let signatures = [(GitThing::Tag, &evidence.tag), (GitThing::Commit, &evidence.commit)]
+            .into_iter()
+            .filter(|(_, signed)| !matches!(signed, Signed::NotEmbedded))
+            .map(|of| judged(state, of, place(body), at))
+            .collect();
         let fault = evidence.objects.err().map(|fault| fault.to_string());
-        Ok(Some(Self { fault, signatures }))
+        Some(Self { fault, signatures })
     }
 
     /// The lines that `show` prints.
@@ -81,16 +90,16 @@ impl SignatureVerdict {
 }
 
 fn judged(
-    view: &mut View,
+    state: &mut State<NoSource>,
     (object, signed): (GitThing, &Signed),
     place: Place<'_>,
     judged_at: Timestamp,
 ) -> SignatureVerdict {
     let mut verdict =
         SignatureVerdict { object, says: signed.to_string(), counts: None, not_allowed: None, judged_at };
-    let Ok(policy) = view.state.policy();
+    let Ok(policy) = state.policy();
     if let (Some(key), Some(policy)) = (signed.good(), policy) {
-        match judge_git_signer(&mut view.state, &policy, key, place, judged_at) {
+        match judge_git_signer(state, &policy, key, place, judged_at) {
             Ok(Ok(by)) => verdict.counts = Some(by),
             Ok(Err(reason)) => verdict.not_allowed = Some(reason.to_string()),
             Err(never) => match never {},

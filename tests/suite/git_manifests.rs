@@ -461,6 +461,7 @@ fn a_draft_keeps_the_proof() {
     desk.done(draft);
     let shown = desk.done("draft show d.json");
     assert!(shown.contains("manifest-proof"), "{shown}");
+    assert!(shown.contains("git: the commit is not signed"), "{shown}");
     desk.done("draft submit d.json");
     assert_eq!(desk.done_json(SOUND)["verdict"], "sound");
 }
