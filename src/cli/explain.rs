@@ -278,7 +278,7 @@ fn rule(code: &str, row: &[&str], section: &str, every: &Explanation, rules: &[&
     }
 }
 
-/// An error of opening.
+/// An error of opening, or what a command refuses for a reason of its own.
 fn error(code: &str, row: &[&str], section: &str) -> Explanation {
     Explanation {
         code: code.to_owned(),
