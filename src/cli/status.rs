@@ -10,11 +10,9 @@ use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::view::{Until, View};
 use crate::event::body::Body;
-use crate::event::infra::InfraCommit;
 use crate::event::release::{ChangeOutcome, Serving};
 use crate::event::text::{EnvironmentName, Name};
 use crate::lifecycle::state::{IncidentPlace, OwedRatification, Row, RowKey, Slot};
-use crate::log::reader::LoggedEntry;
 use crate::time::Timestamp;
 
 /// Show what serves where: since when, by whom, from which commit, and whether it was completed; which
@@ -197,7 +195,7 @@ fn describe_slot(
     let (logged, _) = view.reader.entry(serving.entry)?;
     let by = people.name(&logged.event.header.proposer);
     let completion = completion(slot, serving);
-    let infra = infra_of(&logged);
+    let infra = logged.event.body.infra();
     let since = logged.entry.recorded_at;
     let commit = infra.map(|infra| format!("{}@{}", infra.repository, describe::short_commit(infra)));
     let cells = vec![
@@ -243,14 +241,6 @@ fn completion(slot: &Slot, serving: &Serving) -> &'static str {
         // A newer change there failed, and put this one back.
         Some(_) => "put back",
         None => "unknown",
-    }
-}
-
-fn infra_of(logged: &LoggedEntry) -> Option<&InfraCommit> {
-    match &logged.event.body {
-        Body::ModelPromoted(body) => Some(&body.infra),
-        Body::ModelRolledBack(body) => Some(&body.infra),
-        _ => None,
     }
 }
 

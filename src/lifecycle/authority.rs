@@ -114,19 +114,10 @@ fn judge_one<S: RowSource>(
     Ok(person())
 }
 
-/// The person whose key `key` is, where at `at` some grant of it, in whichever role, covers `place`.
-///
-/// # Errors
-/// The source's.
-pub fn holder_at<S: RowSource>(
-    state: &mut State<S>,
-    key: &PublicKey,
-    at: Timestamp,
-    place: Place<'_>,
-) -> Result<Option<Name>, S::Error> {
-    let Some(holder) = state.holder(key)? else { return Ok(None) };
-    let counts = holder.revoked.is_none() && holds(&holder, at, Role::ALL, Some(place));
-    Ok(counts.then(|| holder.person.clone()))
+/// Whether at `at` some grant of the holder's, in whichever role, covers `place`. Whether the key is revoked is not asked.
+#[must_use]
+pub fn is_granted_at(holder: &Holder, at: Timestamp, place: Place<'_>) -> bool {
+    holds(holder, at, Role::ALL, Some(place))
 }
 
 /// Whether one grant in force gives one of `roles`, and covers `place` where one is given.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::event::text::Name;
 use crate::evidence::allowed_signers::{Allowed, NotAllowed};
 use crate::evidence::git_signature::SshKey;
-use crate::lifecycle::authority::{Place, holder_at};
+use crate::lifecycle::authority::{Place, is_granted_at};
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::state::{RowSource, State};
 use crate::time::Timestamp;
@@ -67,13 +67,15 @@ pub fn judge_git_signer<S: RowSource>(
     at: Timestamp,
 ) -> Result<Result<GitSigner, NotAllowed>, S::Error> {
     let counts = |by| GitSigner { key: key.fingerprint(), by, judged_at: at };
-    if let Some(granted) = key.ed25519() {
+    if let Some(granted) = key.ed25519()
+        && let Some(holder) = state.holder(&granted)?
+    {
         // Whatever else names it: the ledger says that it signs nothing any more.
-        if let Some(entry) = state.holder(&granted)?.and_then(|holder| holder.revoked) {
+        if let Some(entry) = holder.revoked {
             return Ok(Err(NotAllowed::Revoked { entry }));
         }
-        if let Some(person) = holder_at(state, &granted, at, place)? {
-            return Ok(Ok(counts(AllowedBy::Grant { person })));
+        if is_granted_at(&holder, at, place) {
+            return Ok(Ok(counts(AllowedBy::Grant { person: holder.person.clone() })));
         }
     }
     let Some(signers) = policy.git().allowed_signers() else { return Ok(Err(NotAllowed::Unknown)) };

@@ -35,21 +35,10 @@ pub struct RecordedCommit {
 impl RecordedCommit {
     /// What the event of entry `index` says of a commit, under `policy`; none where it names none.
     pub(super) fn of(index: u64, body: &Body, policy: Option<&ReleasePolicy>) -> Option<Self> {
-        let InfraCommit { repository, commit, tag, .. } = infra_of(body)?;
+        let InfraCommit { repository, commit, tag, .. } = body.infra()?;
         let branches =
             policy.map(|policy| policy.protected_branches(repository).to_vec()).unwrap_or_default();
         Some(Self { index, repository: repository.clone(), commit: *commit, tag: tag.clone(), branches })
-    }
-}
-
-/// The commit that an event names.
-pub(super) const fn infra_of(body: &Body) -> Option<&InfraCommit> {
-    match body {
-        Body::ModelRegistered(body) => body.source.as_ref(),
-        Body::ModelPromoted(body) => Some(&body.infra),
-        Body::ModelRolledBack(body) => Some(&body.infra),
-        Body::ModelWithdrawn(body) => body.infra.as_ref(),
-        _ => None,
     }
 }
 

@@ -15,7 +15,6 @@ use crate::evidence::infra::attached_fault;
 use crate::hash::Hash;
 use crate::store::attachments::{AttachmentError, Attachments};
 
-use super::clones::infra_of;
 use super::finding::Finding;
 
 /// How many claims wait before they are looked at: enough for every core, and little memory.
@@ -44,7 +43,7 @@ pub(super) struct Claims(Vec<Claim>);
 impl Claims {
     /// Takes what a lawful entry says.
     pub(super) fn take(&mut self, index: u64, event: &Event) {
-        let Some(infra) = infra_of(&event.body) else { return };
+        let Some(infra) = event.body.infra() else { return };
         let attached = &event.header.attachments;
         let mut claim = |digest: Hash, shows: Shows| {
             if attached.iter().any(|attachment| attachment.digest == digest) {

@@ -244,10 +244,7 @@ fn git_changed(old: &GitRules, new: &GitRules) -> Vec<Changed> {
     let says = |rules: &GitRules, name: &Glob| {
         rules.repositories().iter().find(|rules| rules.name == *name).map(repository_text)
     };
-    let names =
-        |rules: &'_ GitRules| rules.repositories().iter().map(|rules| rules.name.clone()).collect::<Vec<_>>();
-    let (old_names, new_names) = (names(old), names(new));
-    let (old_names, new_names): (Vec<_>, Vec<_>) = (old_names.iter().collect(), new_names.iter().collect());
+    let (old_names, new_names) = (repository_names(old), repository_names(new));
     changes.extend(order_changed(&old_names, &new_names));
     for name in union(&new_names, &old_names) {
         let (old, new) = (says(old, name), says(new, name));
@@ -258,7 +255,11 @@ fn git_changed(old: &GitRules, new: &GitRules) -> Vec<Changed> {
     changes
 }
 
-/// What is said of a repository: `branches main; manifests apps/*/deployment.yaml`.
+fn repository_names(rules: &GitRules) -> Vec<&Glob> {
+    rules.repositories().iter().map(|rules| &rules.name).collect()
+}
+
+/// What is said of a repository: `protected main; manifests apps/*/deployment.yaml`.
 fn repository_text(rules: &RepositoryRules) -> String {
     let join = |items: Vec<String>| if items.is_empty() { "none".into() } else { items.join(", ") };
     let branches = join(rules.protected.iter().map(ToString::to_string).collect());
