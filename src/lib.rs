@@ -2,7 +2,7 @@
 //!
 //! The floors of the house, imports running down only (docs/architecture.md; "decision" and a number:
 //! docs/decisions/):
-//! `cli` over `export` and `linkage`, over `ledger` and `verifier`, over `log` and `lifecycle`, over `event`,
+//! `cli` over `export` and `linkage`, over `ledger`, `verifier` and `timeline`, over `log` and `lifecycle`, over `event`,
 //! `evidence`, `signing`, `merkle`, `note`, `store` and `index`, over `hash`, `codec`, `time` and `words`.
 
 pub mod cli;
@@ -21,5 +21,6 @@ pub mod note;
 pub mod signing;
 pub mod store;
 pub mod time;
+pub mod timeline;
 pub mod verifier;
 pub mod words;

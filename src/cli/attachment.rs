@@ -11,7 +11,6 @@ use serde_json::json;
 
 use crate::cli::attach::PRIVATE_MODE;
 use crate::cli::context::{Context, written};
-use crate::cli::describe;
 use crate::cli::failure::Failure;
 use crate::cli::record::{RecordArgs, attachments, exists_already, record, write_with_mode};
 use crate::cli::view::{Until, View};
@@ -22,6 +21,7 @@ use crate::event::text::Text;
 use crate::hash::Hash;
 use crate::lifecycle::attachments::AttachmentRegister;
 use crate::store::attachments::{AttachmentCheck, AttachmentError, Attachments};
+use crate::timeline::prose;
 use crate::words::words;
 
 /// The fewest hex digits that name an attachment, so that a slip of the hand names none.
@@ -116,7 +116,7 @@ impl DraftAttachment {
     #[must_use]
     pub fn line(&self) -> String {
         let hint = if self.state == AttachmentState::Present { "" } else { "; hand it in when you submit" };
-        describe::visible(&format!("{}: {}{hint}", named(&self.attachment), self.state))
+        prose::visible(&format!("{}: {}{hint}", named(&self.attachment), self.state))
     }
 }
 
@@ -264,7 +264,7 @@ impl ListAttachments {
                 context.print_json(listed)?;
             } else {
                 let line = format!("entry {}: {}", listed.entry, listed.line());
-                context.print(describe::visible(&line))?;
+                context.print(prose::visible(&line))?;
             }
         }
         Ok(())
@@ -317,7 +317,7 @@ impl GetAttachment {
                 .print_json(&json!({ "written": path, "entry": entry, "digest": digest, "bytes": bytes }));
         }
         let written = format!("{} of entry {entry} written to {}", attachment.name, path.display());
-        context.print(describe::visible(&written))
+        context.print(prose::visible(&written))
     }
 
     fn bytes(&self, log: &AttachmentLog, attachment: &Attachment) -> Result<Vec<u8>, Failure> {

@@ -10,7 +10,6 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::cli::describe;
 use crate::cli::failure::{Failure, KEY_PASSPHRASE, LOG_KEY_PASSPHRASE};
 use crate::cli::rights::follow_directory;
 use crate::ledger::opening::OpenOptions;
@@ -19,6 +18,7 @@ use crate::log::reader::LogReader;
 use crate::signing::key_file::SecretKey;
 use crate::signing::signer::Signer;
 use crate::time::{Clock, SystemClock, Timestamp, parse_span_ms};
+use crate::timeline::prose;
 
 /// Options that every command takes, before or after its name.
 #[derive(Debug, Clone, Args)]
@@ -284,7 +284,7 @@ impl Context {
         if yes || !somebody_is_there() {
             return Ok(());
         }
-        let _ = write!(anstream::stderr(), "{} [y/N] ", describe::visible(question));
+        let _ = write!(anstream::stderr(), "{} [y/N] ", prose::visible(question));
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map_err(Failure::world)?;
         if agrees(&answer) {
@@ -319,7 +319,7 @@ impl Context {
     /// Says something on stderr, unless told to be quiet.
     pub fn say(&self, line: impl std::fmt::Display) {
         if !self.global.quiet {
-            let _ = writeln!(anstream::stderr(), "{}", describe::visible(&line.to_string()));
+            let _ = writeln!(anstream::stderr(), "{}", prose::visible(&line.to_string()));
         }
     }
 
@@ -350,7 +350,7 @@ fn agrees(answer: &str) -> bool {
 /// # Errors
 /// The value cannot be written as JSON.
 pub fn json_line(value: &impl serde::Serialize) -> Result<String, Failure> {
-    Ok(describe::visible_json(&serde_json::to_string(value).map_err(Failure::world)?))
+    Ok(prose::visible_json(&serde_json::to_string(value).map_err(Failure::world)?))
 }
 
 /// A closed pipe ends the program quietly; whoever read the answer has seen enough.

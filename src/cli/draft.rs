@@ -8,7 +8,6 @@ use serde_json::json;
 use crate::cli::attach::{Fresh, Supplied};
 use crate::cli::attachment::{DraftAttachment, draft_attachments};
 use crate::cli::context::Context;
-use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::git_verdict::GitVerdict;
 use crate::cli::init::{found_ledger, read_log_key};
@@ -29,6 +28,7 @@ use crate::log::reader::{LogReader, ReadError};
 use crate::signing::envelope::Draft;
 use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
+use crate::timeline::prose::{self, People};
 
 /// No draft is larger than this: an event, 16 signatures, and base64 around them.
 const DRAFT_BYTES_MAX: usize = 256 * 1024;
@@ -145,20 +145,18 @@ impl ShowDraft {
             }
             return context.print_json(&answer);
         }
-        context.print(format_args!("You would sign: {}", describe::one_line(&event)))?;
+        context.print(format_args!("You would sign: {}", prose::one_line(&event)))?;
         let fields = serde_json::to_value(&event).map_err(Failure::world)?;
-        context.print(describe::fields(&fields).trim_end())?;
+        context.print(prose::fields(&fields).trim_end())?;
         for line in git.iter().flat_map(GitVerdict::lines) {
-            context.print(describe::visible(&line))?;
+            context.print(prose::visible(&line))?;
         }
         for line in attached.iter().map(DraftAttachment::line) {
             context.print(line)?;
         }
         if let Some(changes) = &changes {
-            context.print(format_args!(
-                "what changes in the policy:\n{}",
-                describe::visible(&meaning(changes))
-            ))?;
+            context
+                .print(format_args!("what changes in the policy:\n{}", prose::visible(&meaning(changes))))?;
         }
         for key in &signers {
             context.print(format_args!("signed by {}", place.signer(key)))?;
@@ -166,7 +164,7 @@ impl ShowDraft {
         let Some(missing) = missing else {
             return context.print("nothing is missing: `rollbook draft submit` would record it now");
         };
-        context.print(format_args!("not yet: {}", describe::visible(&missing.to_string())))?;
+        context.print(format_args!("not yet: {}", prose::visible(&missing.to_string())))?;
         for key in &could_sign {
             context.print(format_args!("could sign: {}", place.signer(key)))?;
         }
@@ -253,7 +251,7 @@ impl Place {
     }
 
     fn signer(&self, key: &PublicKey) -> String {
-        describe::visible(&format!("{} with key {}", self.people.name(key), key.fingerprint()))
+        prose::visible(&format!("{} with key {}", self.people.name(key), key.fingerprint()))
     }
 }
 
@@ -277,7 +275,7 @@ impl SignDraft {
                 &json!({ "draft": self.file, "event_id": event.header.event_id, "signatures": count }),
             );
         }
-        context.print(format_args!("signed: {}", describe::one_line(&event)))?;
+        context.print(format_args!("signed: {}", prose::one_line(&event)))?;
         context.print(format_args!("  {} holds {count} signature(s)", self.file.display()))
     }
 }

@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::{seconds, visible};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::kept;
 use crate::cli::progress;
@@ -17,6 +16,7 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::lifecycle::state::{Row, RowKey, State, VersionRow};
 use crate::time::{Timestamp, parse_span_ms, span_text};
+use crate::timeline::prose::{seconds, visible};
 use crate::verifier::finding::{Class, Found};
 use crate::verifier::held::Shortfall;
 use crate::verifier::kept::EarlierIds;

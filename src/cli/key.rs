@@ -7,7 +7,6 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::cli::context::Context;
-use crate::cli::describe;
 use crate::cli::failure::{Failure, KEY_PASSPHRASE};
 use crate::cli::record::{RecordArgs, exists_already, public_half, record};
 use crate::cli::rotate::RotateLogKey;
@@ -21,6 +20,7 @@ use crate::note::vkey::VerifierKey;
 use crate::signing::key_file::{Existing, KeyFormat, SecretKey, read_public_key, write_private_key};
 use crate::signing::public_key::{Fingerprint, PublicKey};
 use crate::time::Timestamp;
+use crate::timeline::prose;
 
 /// Make, show, list, grant and revoke keys.
 #[derive(Debug, Subcommand)]
@@ -265,16 +265,16 @@ fn holder_text(holder: &Holder, key: &PublicKey, at: Timestamp) -> String {
             text += &format!(" in [{}] on [{}]", join(&scope.environments), join(&scope.models));
         }
         if let Some(from) = grant.valid_from {
-            text += &format!(" from {}", describe::seconds(from));
+            text += &format!(" from {}", prose::seconds(from));
         }
         if let Some(until) = grant.valid_until {
-            text += &format!(" until {}", describe::seconds(until));
+            text += &format!(" until {}", prose::seconds(until));
         }
         if holder.revoked.is_none() && !grant.in_force(at) {
             text += " (not in force)";
         }
     }
-    describe::visible(&text)
+    prose::visible(&text)
 }
 
 /// Grant a person's key roles, in environments and on models by glob.

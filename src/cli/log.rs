@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::context::{Context, json_line};
-use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::show::to_json;
 use crate::event::body::{Body, Event, Kind};
@@ -17,6 +16,7 @@ use crate::hash::Hash;
 use crate::log::reader::LoggedEntry;
 use crate::signing::envelope::AuthorSignature;
 use crate::time::Timestamp;
+use crate::timeline::prose::{self, People};
 
 /// How often --follow looks for new entries.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
@@ -166,7 +166,7 @@ fn render(context: &Context, logged: &LoggedEntry, people: &People) -> Result<St
     if context.json() {
         json_line(&to_json(logged, people, None))
     } else {
-        Ok(describe::list_line(logged, people))
+        Ok(prose::list_line(logged, people))
     }
 }
 

@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cli::context::{ColorChoice, Context, Global};
 use crate::cli::failure::Failure;
+use crate::timeline::prose;
 
 pub mod attach;
 pub mod attachment;
@@ -17,7 +18,6 @@ pub mod checkpoint;
 pub mod complete;
 pub mod context;
 pub mod demo;
-pub mod describe;
 pub mod draft;
 pub mod drift;
 pub mod evaluate;
@@ -263,7 +263,7 @@ fn report(failure: &Failure, json: bool) {
         return;
     }
     if json {
-        let line = describe::visible_json(&failure.to_json().to_string());
+        let line = prose::visible_json(&failure.to_json().to_string());
         let _ = writeln!(std::io::stdout(), "{line}");
         return;
     }
@@ -272,10 +272,10 @@ fn report(failure: &Failure, json: bool) {
     for (word, failure) in
         std::iter::once((word, failure)).chain(failure.also.iter().map(|also| ("also", also)))
     {
-        let message = describe::visible(&failure.message);
+        let message = prose::visible(&failure.message);
         let _ = writeln!(anstream::stderr(), "{red}{word}:{red:#} {message}");
         if let Some(hint) = &failure.hint {
-            let _ = writeln!(anstream::stderr(), "  hint: {}", describe::visible(hint));
+            let _ = writeln!(anstream::stderr(), "  hint: {}", prose::visible(hint));
         }
     }
 }

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
-use crate::cli::describe;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::record::{RecordArgs, first_key, header, sign};
 use crate::event::body::{Body, Event};
@@ -20,6 +19,7 @@ use crate::ledger::writer::Ledger;
 use crate::signing::envelope::Envelope;
 use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
+use crate::timeline::prose;
 
 /// Something that another system saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,10 +174,10 @@ impl Answer {
                     ("recorded as", "recorded")
                 };
                 let entry = receipt.index;
-                (outcome, format!("{word} entry {entry}: {called}: {}", describe::one_line(event)), json)
+                (outcome, format!("{word} entry {entry}: {called}: {}", prose::one_line(event)), json)
             }
             Self::WouldBe(event) => {
-                let text = format!("would be accepted: {called}: {}", describe::one_line(event));
+                let text = format!("would be accepted: {called}: {}", prose::one_line(event));
                 ("would_be_accepted", text, json!({ "event": event }))
             }
             Self::Failed(failure) => {
@@ -213,7 +213,7 @@ impl Skipped {
 
 fn print(context: &Context, called: &str, outcome: &str, text: &str, mut json: Value) -> Result<(), Failure> {
     if !context.json() {
-        return context.print(describe::visible(text));
+        return context.print(prose::visible(text));
     }
     json["report"] = json!(called);
     json["outcome"] = json!(outcome);

@@ -6,7 +6,6 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::input::read_input;
 use crate::cli::progress;
@@ -16,6 +15,7 @@ use crate::export::pack_check::open_pack;
 use crate::export::pack_import::{ImportError, import};
 use crate::export::pack_write::{ExportError, Exported, export};
 use crate::log::trust_root::TRUST_ROOT_BYTES_MAX;
+use crate::timeline::prose::visible;
 use crate::verifier::report::render;
 use crate::verifier::verify::Options;
 

@@ -9,7 +9,6 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::context::{Context, written};
-use crate::cli::describe::visible;
 use crate::cli::failure::Failure;
 use crate::cli::input::read_input;
 use crate::cli::record::exists_already;
@@ -18,6 +17,7 @@ use crate::export::prove::{NoProof, ProvedEntry, ProvedGrowth, prove_entry, prov
 use crate::export::tlog_proof::{PROOF_BYTES_MAX, TlogProof};
 use crate::hash::Hash;
 use crate::note::vkey::{KeyKind, VerifierKey};
+use crate::timeline::prose::visible;
 
 /// The largest entry of any log that is read for checking: ours have at most 65,535 bytes.
 const ENTRY_BYTES_MAX: usize = 64 << 20;

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::cli::attach::{AttachArgs, Attached, Fresh, Made};
 use crate::cli::context::Context;
-use crate::cli::describe;
 use crate::cli::failure::Failure;
 use crate::cli::view::{Facts, Until, View};
 use crate::event::body::{Body, Event};
@@ -25,6 +24,7 @@ use crate::signing::public_key::PublicKey;
 use crate::signing::signer::Signer;
 use crate::store::attachments::Attachments;
 use crate::time::{DAY_MS, Timestamp, parse_span_ms};
+use crate::timeline::prose;
 
 /// Options of every command that records.
 #[derive(Debug, Clone, Args)]
@@ -350,7 +350,7 @@ pub fn print_would_be_accepted(context: &Context, event: &Event) -> Result<(), F
     if context.json() {
         return context.print_json(&json!({ "would_be_accepted": true, "event": event }));
     }
-    context.print(format_args!("would be accepted: {}", describe::one_line(event)))
+    context.print(format_args!("would be accepted: {}", prose::one_line(event)))
 }
 
 /// Appends an envelope and prints its receipt. Where it is refused, `fresh` attachments are taken back.
@@ -381,7 +381,7 @@ pub fn print_receipt(context: &Context, event: &Event, receipt: &Receipt) -> Res
         return context.print_json(&answer);
     }
     let word = if receipt.repeated { "already recorded as" } else { "recorded as" };
-    context.print(format_args!("{word} entry {}: {}", receipt.index, describe::one_line(event)))?;
+    context.print(format_args!("{word} entry {}: {}", receipt.index, prose::one_line(event)))?;
     context.print(format_args!("  event {}  leaf {}", receipt.event_id, receipt.leaf_hash))?;
     context.tell(format_args!("checkpoint:\n{}", receipt.checkpoint.trim_end()));
     Ok(())
@@ -412,7 +412,7 @@ pub fn write_draft(
     if context.json() {
         return context.print_json(&json!({ "draft": file, "event_id": id, "signatures": signatures }));
     }
-    context.print(format_args!("drafted: {}", describe::one_line(event)))?;
+    context.print(format_args!("drafted: {}", prose::one_line(event)))?;
     context.print(format_args!(
         "  {} holds {signatures} signature(s); next: rollbook draft show|sign|submit {}",
         file.display(),

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::cli::attachment::{AttachmentLog, Listed};
 use crate::cli::context::{Context, written};
-use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::git_verdict::GitVerdict;
 use crate::cli::record::event_id;
 use crate::log::reader::{LogReader, LoggedEntry};
+use crate::timeline::prose::{self, People};
 
 /// Show everything that an entry says, and who signed it.
 ///
@@ -134,28 +134,28 @@ fn in_full(
     (beside, attached): (&[String], &[Listed]),
     note: &[u8],
 ) -> String {
-    let mut out = format!("entry {}: {}\n", logged.entry.index, describe::one_line(&logged.event));
+    let mut out = format!("entry {}: {}\n", logged.entry.index, prose::one_line(&logged.event));
     out += &format!("  recorded_at: {}\n", logged.entry.recorded_at);
     out += &format!("  leaf_hash: {}\n  previous: {}\n", logged.leaf_hash, logged.entry.previous);
     let event = serde_json::to_value(&logged.event).unwrap_or_default();
-    out += &describe::fields(&event);
+    out += &prose::fields(&event);
     let proposer = logged.event.header.proposer;
     let mut signatures: Vec<_> = logged.entry.envelope.signatures().iter().collect();
     signatures.sort_by_key(|signature| signature.key != proposer);
     for signature in signatures {
         let role = if signature.key == proposer { "proposed" } else { "approved" };
-        let name = describe::visible(&people.name(&signature.key));
+        let name = prose::visible(&people.name(&signature.key));
         out += &format!("  {role} by {name} with key {}\n", signature.key.fingerprint());
     }
     for line in beside {
-        out += &format!("  {}\n", describe::visible(line));
+        out += &format!("  {}\n", prose::visible(line));
     }
     for listed in attached {
-        out += &format!("  {}\n", describe::visible(&listed.line()));
+        out += &format!("  {}\n", prose::visible(&listed.line()));
     }
     out += "  checkpoint of its batch:\n";
     for line in String::from_utf8_lossy(note).lines() {
-        out += format!("    {}", describe::visible(line)).trim_end();
+        out += format!("    {}", prose::visible(line)).trim_end();
         out.push('\n');
     }
     out

@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::{self, People};
 use crate::cli::failure::Failure;
 use crate::cli::view::{Until, View};
 use crate::event::body::Body;
@@ -14,6 +13,7 @@ use crate::event::release::{ChangeOutcome, Serving};
 use crate::event::text::{EnvironmentName, Name};
 use crate::lifecycle::state::{IncidentPlace, OwedRatification, Row, RowKey, Slot};
 use crate::time::Timestamp;
+use crate::timeline::prose::{self, People};
 
 /// Show what serves where: since when, by whom, from which commit, and whether it was completed; which
 /// incidents are open; and which break-glass rollbacks are owed a ratification.
@@ -100,7 +100,7 @@ impl Status {
                 environment.to_string(),
                 model.as_ref().map_or_else(|| "any model".to_owned(), ToString::to_string),
                 format!("incident {id} is open"),
-                format!("since {}", describe::seconds(*recorded_at)),
+                format!("since {}", prose::seconds(*recorded_at)),
                 format!("entry {entry}"),
             ];
             let json = json!({ "incident": {
@@ -123,9 +123,9 @@ impl Status {
             let OwedRatification { entry, model, environment, person, due, lapsed } = owed;
             let overdue = *lapsed || *due < now;
             let what = if overdue {
-                format!("OVERDUE: nobody ratified entry {entry} by {}", describe::seconds(*due))
+                format!("OVERDUE: nobody ratified entry {entry} by {}", prose::seconds(*due))
             } else {
-                format!("owed: `rollbook ratify {entry}` by {}", describe::seconds(*due))
+                format!("owed: `rollbook ratify {entry}` by {}", prose::seconds(*due))
             };
             let cells = vec![environment.to_string(), model.to_string(), what, format!("broken by {person}")];
             let json = json!({ "owed": {
@@ -162,7 +162,7 @@ fn print(context: &Context, lines: Vec<Line>) -> Result<(), Failure> {
 
 /// Rows of cells as lines, each column as wide as its widest cell.
 fn aligned(rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
-    let visible = |row: Vec<String>| row.iter().map(|cell| describe::visible(cell)).collect();
+    let visible = |row: Vec<String>| row.iter().map(|cell| prose::visible(cell)).collect();
     let rows: Vec<Vec<String>> = rows.map(visible).collect();
     let mut widths = Vec::new();
     for row in &rows {
@@ -197,12 +197,12 @@ fn describe_slot(
     let completion = completion(slot, serving);
     let infra = logged.event.body.infra();
     let since = logged.entry.recorded_at;
-    let commit = infra.map(|infra| format!("{}@{}", infra.repository, describe::short_commit(infra)));
+    let commit = infra.map(|infra| format!("{}@{}", infra.repository, prose::short_commit(infra)));
     let cells = vec![
         environment.to_string(),
         model.to_string(),
         serving.version.to_string(),
-        format!("since {}", describe::seconds(since)),
+        format!("since {}", prose::seconds(since)),
         format!("by {by}"),
         completion.to_owned(),
         format!("entry {}", serving.entry),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
 use crate::cli::explain;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::input::read_input;
@@ -19,6 +18,7 @@ use crate::linkage::model::dirs::{ModelDirs, ModelPlace};
 use crate::log::trust_root::TrustRoot;
 use crate::note::signed_note::NOTE_BYTES_MAX;
 use crate::time::parse_span_ms;
+use crate::timeline::prose::visible;
 use crate::verifier::clones::CloneSource;
 use crate::verifier::held::MaxAge;
 use crate::verifier::models::ModelSource;

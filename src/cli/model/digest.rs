@@ -7,11 +7,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
 use crate::cli::failure::Failure;
 use crate::cli::model::{WalkArgs, digest_with_bar};
 use crate::event::model::DigestMethod;
 use crate::linkage::model::FileDigest;
+use crate::timeline::prose::visible;
 
 /// Digest a model's files as `register` does; record nothing.
 ///

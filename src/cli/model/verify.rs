@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::model::signature::Given;
 use crate::cli::model::{SignatureArgs, WalkArgs, digest_with_bar};
@@ -20,6 +19,7 @@ use crate::evidence::model_files::{Difference, ModelFiles};
 use crate::evidence::model_signature::{BUNDLE_MEDIA_TYPE, Manifest, ModelSignature};
 use crate::hash::Hash;
 use crate::linkage::model::{ModelDigest, ModelError, ModelOptions};
+use crate::timeline::prose::visible;
 
 /// Say whether a model's files are the registered ones, and name each one that is not.
 ///

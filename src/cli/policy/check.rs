@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
 use crate::cli::failure::Failure;
 use crate::cli::view::{Until, View};
 use crate::event::text::Name;
@@ -17,6 +16,7 @@ use crate::lifecycle::refusal::Refusal;
 use crate::lifecycle::state::{Row, RowKey};
 use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
+use crate::timeline::prose::visible;
 
 use super::{advice, read_text};
 

@@ -7,12 +7,12 @@ use serde_json::json;
 use similar::TextDiff;
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::view::{Facts as _, Until, View};
 use crate::event::authority::Policy as PolicyBody;
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::policy::settings::{Change, changes};
+use crate::timeline::prose::visible;
 
 use super::read_policy;
 

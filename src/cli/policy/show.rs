@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::visible;
 use crate::cli::failure::Failure;
 use crate::cli::view::{Facts as _, Until, View};
 use crate::event::authority::Policy as PolicyBody;
 use crate::event::text::{EnvironmentName, Name};
 use crate::lifecycle::policy::settings::Setting;
 use crate::lifecycle::policy::{Environment, ReleasePolicy};
+use crate::timeline::prose::visible;
 
 use super::read_policy;
 

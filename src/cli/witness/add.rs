@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::describe::{seconds, visible};
 use crate::cli::failure::Failure;
 use crate::cli::input::read_input;
 use crate::cli::rights::follow_directory;
@@ -19,6 +18,7 @@ use crate::note::checkpoint::CheckpointNote;
 use crate::store::cosigned::{COSIGNED_NOTE_BYTES_MAX, Cosigned};
 use crate::store::disk::RealDisk;
 use crate::store::lock::{Holder, WriterLock};
+use crate::timeline::prose::{seconds, visible};
 
 /// Take a cosigned checkpoint into the ledger, as cosigned/SIZE.
 ///

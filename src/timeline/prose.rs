@@ -1,4 +1,4 @@
-//! Events in plain words: one line for lists, several for the whole of it.
+//! Events in plain words: one line for lists, several for the whole of it; and text that cannot steer a terminal.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
