@@ -12,9 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::cli::failure::{Failure, KEY_PASSPHRASE, LOG_KEY_PASSPHRASE};
 use crate::cli::rights::follow_directory;
+use crate::cli::verify_source::unreadable;
+use crate::export::pack_check::{looks_like_a_pack, open_pack};
 use crate::ledger::opening::OpenOptions;
 use crate::ledger::writer::{ClockTrust, Ledger};
-use crate::log::reader::LogReader;
+use crate::log::reader::{INDEX_DIR, LogReader};
 use crate::signing::key_file::SecretKey;
 use crate::signing::signer::Signer;
 use crate::time::{Clock, SystemClock, Timestamp, parse_span_ms};
@@ -161,7 +163,19 @@ impl Context {
     /// # Errors
     /// It cannot be read.
     pub fn reader(&self) -> Result<LogReader, Failure> {
-        Ok(LogReader::open(self.ledger_dir()?)?)
+        let dir = self.ledger_dir()?;
+        if !looks_like_a_pack(dir) {
+            return Ok(LogReader::open(dir)?);
+        }
+        let pack = open_pack(dir).map_err(unreadable)?;
+        let note = pack.note().to_vec();
+        Ok(LogReader::over(Box::new(pack), note)?)
+    }
+
+    /// Where what is derived from the log may be; none where the ledger is an evidence pack.
+    #[must_use]
+    pub fn index_dir(&self) -> Option<PathBuf> {
+        self.global.ledger.as_deref().filter(|dir| !looks_like_a_pack(dir)).map(|dir| dir.join(INDEX_DIR))
     }
 
     /// The ledger, open for writing.

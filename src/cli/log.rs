@@ -9,13 +9,13 @@ use clap::Args;
 use crate::cli::context::{Context, json_line};
 use crate::cli::failure::Failure;
 use crate::cli::show::to_json;
-use crate::event::body::{Body, Event, Kind};
-use crate::event::infra::InfraCommit;
+use crate::event::body::Kind;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::log::reader::LoggedEntry;
 use crate::signing::envelope::AuthorSignature;
 use crate::time::Timestamp;
+use crate::timeline::about::About;
 use crate::timeline::prose::{self, People};
 
 /// How often --follow looks for new entries.
@@ -198,58 +198,4 @@ fn signed_by(logged: &LoggedEntry, people: &People, who: &str) -> bool {
             || (is_fingerprint && key.fingerprint().to_string() == who)
             || (who.len() == KEY_HEX_DIGITS && key.to_string() == who)
     })
-}
-
-/// What an event is about, as far as filters ask.
-#[derive(Default)]
-struct About<'a> {
-    model: Option<&'a Name>,
-    environment: Option<&'a EnvironmentName>,
-    digest: Option<Hash>,
-    infra: Option<&'a InfraCommit>,
-}
-
-impl<'a> About<'a> {
-    fn of(event: &'a Event) -> Self {
-        match &event.body {
-            Body::ModelRegistered(b) => Self {
-                model: Some(&b.model),
-                digest: Some(b.digest.root),
-                infra: b.source.as_ref(),
-                environment: None,
-            },
-            Body::ModelEvaluated(b) => Self {
-                model: Some(&b.model),
-                digest: Some(b.digest),
-                environment: b.environment.as_ref(),
-                infra: None,
-            },
-            Body::ModelPromoted(b) => Self {
-                model: Some(&b.model),
-                environment: Some(&b.environment),
-                digest: Some(b.digest),
-                infra: Some(&b.infra),
-            },
-            Body::ModelRolledBack(b) => Self {
-                model: Some(&b.model),
-                environment: Some(&b.environment),
-                digest: Some(b.to_digest),
-                infra: Some(&b.infra),
-            },
-            Body::ModelWithdrawn(b) => Self {
-                model: Some(&b.model),
-                environment: Some(&b.environment),
-                infra: b.infra.as_ref(),
-                digest: None,
-            },
-            Body::ModelRetired(b) => Self { model: Some(&b.model), ..Self::default() },
-            Body::DriftDetected(b) => {
-                Self { model: Some(&b.model), environment: Some(&b.environment), ..Self::default() }
-            }
-            Body::IncidentDetected(b) => {
-                Self { model: b.model.as_ref(), environment: Some(&b.environment), ..Self::default() }
-            }
-            _ => Self::default(),
-        }
-    }
 }

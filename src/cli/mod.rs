@@ -11,6 +11,7 @@ use crate::cli::context::{ColorChoice, Context, Global};
 use crate::cli::failure::Failure;
 use crate::timeline::prose;
 
+pub mod answer;
 pub mod attach;
 pub mod attachment;
 pub mod bench;
@@ -54,6 +55,7 @@ pub mod rotate;
 pub mod show;
 pub mod status;
 pub mod tables;
+pub mod timeline;
 pub mod verify;
 pub mod verify_source;
 pub mod view;
@@ -117,6 +119,7 @@ enum Command {
     #[command(subcommand)]
     Attachment(attachment::AttachmentCommand),
     Status(status::Status),
+    Timeline(timeline::Timeline),
     Log(log::Log),
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
@@ -224,6 +227,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Note(command) => command.run(context),
         Command::Attachment(command) => command.run(context),
         Command::Status(command) => command.run(context),
+        Command::Timeline(command) => command.run(context),
         Command::Log(command) => command.run(context),
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),

@@ -75,7 +75,7 @@ impl Inclusion {
         }
         let reader = context.reader()?;
         let ProvedEntry { entry, proof } =
-            prove_entry(context.ledger_dir()?, &reader, self.index).map_err(unproved)?;
+            prove_entry(context.index_dir().as_deref(), &reader, self.index).map_err(unproved)?;
         let bytes = proof.encode();
         if let Some(path) = &self.entry_out {
             write_file(path, &entry)?;
@@ -134,7 +134,7 @@ impl Consistency {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let Self { old, new } = self;
         let reader = context.reader()?;
-        let proved = prove_growth(context.ledger_dir()?, &reader, old, new).map_err(unproved)?;
+        let proved = prove_growth(context.index_dir().as_deref(), &reader, old, new).map_err(unproved)?;
         let ProvedGrowth { old_root, new_root, hashes } = proved;
         if context.json() {
             return context.print_json(&json!({

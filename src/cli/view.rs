@@ -8,9 +8,11 @@ use crate::event::model::EvaluationKind;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::ledger::writer::Ledger;
+use crate::lifecycle::onlooker::{Onlooker, Seen};
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::rules::{GitEvidence, Submission, replay};
 use crate::lifecycle::state::{Charter, Evaluations, NoSource, Slot, State, VersionRow};
+use crate::log::entry::Entry;
 use crate::log::reader::{LogReader, LoggedEntry};
 use crate::time::Timestamp;
 
@@ -26,11 +28,13 @@ pub enum Until {
 }
 
 impl Until {
-    const fn takes_in(self, entry: &LoggedEntry) -> bool {
+    /// Whether it reaches as far as the entry `index`, recorded at `recorded_at`.
+    #[must_use]
+    pub const fn takes_in(self, index: u64, recorded_at: Timestamp) -> bool {
         match self {
             Self::Now => true,
-            Self::Time(time) => entry.entry.recorded_at.as_millis() <= time.as_millis(),
-            Self::Index(index) => entry.entry.index <= index,
+            Self::Time(time) => recorded_at.as_millis() <= time.as_millis(),
+            Self::Index(last) => index <= last,
         }
     }
 }
@@ -65,14 +69,41 @@ impl View {
     ) -> Result<Self, Failure> {
         let mut view = Self { reader, state: State::default(), last_recorded: Timestamp::EPOCH };
         let (state, last) = (&mut view.state, &mut view.last_recorded);
-        view.reader.for_each::<Failure>(0, |logged| {
-            if !until.takes_in(&logged) {
+        view.reader.for_each_ahead::<Failure>(|logged| {
+            if !until.takes_in(logged.entry.index, logged.entry.recorded_at) {
                 return Ok(ControlFlow::Break(()));
             }
-            if replay_entry(state, &logged) {
-                each(&logged);
+            if replay_entry(state, logged) {
+                each(logged);
             }
             *last = logged.entry.recorded_at;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(view)
+    }
+
+    /// As [`View::replay`]; `onlooker` is shown every entry, as long as it wants more.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn replay_shown<O: Onlooker>(
+        reader: LogReader,
+        until: Until,
+        onlooker: &mut O,
+    ) -> Result<Self, Failure> {
+        let mut view = Self { reader, state: State::default(), last_recorded: Timestamp::EPOCH };
+        let (state, last) = (&mut view.state, &mut view.last_recorded);
+        onlooker.begin();
+        view.reader.for_each_ahead::<Failure>(|logged| {
+            let Entry { index, recorded_at, .. } = logged.entry;
+            if !until.takes_in(index, recorded_at) || !onlooker.wants_more() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let lawful = Some(replay_entry(state, logged));
+            let (leaf_hash, event) = (logged.leaf_hash, &logged.event);
+            let signers = &logged.entry.envelope.signers();
+            onlooker.saw(&Seen { index, leaf_hash, recorded_at, event, signers, lawful }, state);
+            *last = recorded_at;
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(view)

@@ -4,12 +4,12 @@
 //! to the root that the published checkpoint gives is made once more, from the log itself. What leaves here verifies.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use crate::hash::Hash;
 use crate::index::tiles::TileRows;
-use crate::log::reader::{EntryBytes, INDEX_DIR, LOG_DIR, LogReader, ReadError};
+use crate::log::reader::{EntryBytes, LogReader, ReadError};
 use crate::merkle::proof::{
     HashReader, MissingNode, ProveError, prove_consistency, prove_inclusion, root_at, verify_consistency,
     verify_inclusion,
@@ -17,7 +17,6 @@ use crate::merkle::proof::{
 use crate::merkle::tile::{NodePosition, TILE_WIDTH};
 use crate::merkle::tree::{leaf_hash, node_hash};
 use crate::store::batch_log::Position;
-use crate::store::files::FileSource;
 use crate::store::scan::{ScanError, Scanner};
 
 use super::bundle::BundleGroup;
@@ -80,31 +79,58 @@ pub struct ProvedGrowth {
     pub hashes: Vec<Hash>,
 }
 
-/// Proves that the entry at `index` stands in the log that `reader` has opened in `ledger`.
+/// Proves that the entry at `index` stands in the log that `reader` has opened. `index_dir` is where derived tiles may
+/// be; without them the log is read once.
 ///
 /// # Errors
 /// [`NoProof`].
-pub fn prove_entry(ledger: &Path, reader: &LogReader, index: u64) -> Result<ProvedEntry, NoProof> {
-    let EntryBytes { entry, .. } = reader.entry_bytes(index)?;
-    let leaf = leaf_hash(&entry);
+pub fn prove_entry(index_dir: Option<&Path>, reader: &LogReader, index: u64) -> Result<ProvedEntry, NoProof> {
+    let proved = prove_entries(index_dir, reader, &BTreeSet::from([index]))?;
+    Ok(proved.into_iter().next().expect("one was asked for"))
+}
+
+/// As [`prove_entry`], for several entries at once: where there are no tiles, the log is read once for all.
+///
+/// # Errors
+/// [`NoProof`].
+pub fn prove_entries(
+    index_dir: Option<&Path>,
+    reader: &LogReader,
+    indexes: &BTreeSet<u64>,
+) -> Result<Vec<ProvedEntry>, NoProof> {
+    let entries = reader.entries_bytes(indexes)?;
+    let leaves: Vec<(u64, Hash)> =
+        indexes.iter().zip(&entries).map(|(&index, bytes)| (index, leaf_hash(&bytes.entry))).collect();
     let (size, root) = (reader.size(), *reader.checkpoint().checkpoint().root());
-    let hashes = checked(ledger, size, |nodes| {
-        let hashes = prove_inclusion(index, size, nodes).map_err(missing)?;
-        Ok(verify_inclusion(&leaf, index, size, &hashes, &root).is_ok().then_some(hashes))
+    let proofs = checked(index_dir, reader, |nodes| {
+        let prove = |&(index, leaf): &(u64, Hash)| {
+            let hashes = prove_inclusion(index, size, nodes).map_err(missing)?;
+            Ok(verify_inclusion(&leaf, index, size, &hashes, &root).is_ok().then_some(hashes))
+        };
+        leaves.iter().map(prove).collect::<Result<Option<Vec<Vec<Hash>>>, MissingNode>>()
     })?;
-    Ok(ProvedEntry { entry, proof: TlogProof::new(index, hashes, reader.checkpoint().clone())? })
+    let with_proof = |((bytes, hashes), &index): ((EntryBytes, Vec<Hash>), &u64)| {
+        let proof = TlogProof::new(index, hashes, reader.checkpoint().clone())?;
+        Ok(ProvedEntry { entry: bytes.entry, proof })
+    };
+    entries.into_iter().zip(proofs).zip(indexes).map(with_proof).collect()
 }
 
 /// Proves that the log of `new` entries begins with that of `old`. Neither need be a size at which a batch ends.
 ///
 /// # Errors
 /// [`NoProof`].
-pub fn prove_growth(ledger: &Path, reader: &LogReader, old: u64, new: u64) -> Result<ProvedGrowth, NoProof> {
+pub fn prove_growth(
+    index_dir: Option<&Path>,
+    reader: &LogReader,
+    old: u64,
+    new: u64,
+) -> Result<ProvedGrowth, NoProof> {
     let (size, root) = (reader.size(), *reader.checkpoint().checkpoint().root());
     if old == 0 || old > new || new > size {
         return Err(NoProof::Sizes { old, new, published: size });
     }
-    checked(ledger, size, |nodes| {
+    checked(index_dir, reader, |nodes| {
         let (old_root, new_root) = (root_at(old, nodes)?, root_at(new, nodes)?);
         let hashes = prove_consistency(old, new, nodes).map_err(missing)?;
         // The published root vouches for the new one, and that for the old one.
@@ -117,11 +143,11 @@ pub fn prove_growth(ledger: &Path, reader: &LogReader, old: u64, new: u64) -> Re
 
 /// Makes a proof, which `prove` checks too: from the tiles of the index, or else from the log.
 fn checked<T>(
-    ledger: &Path,
-    size: u64,
+    index_dir: Option<&Path>,
+    reader: &LogReader,
     prove: impl Fn(&Nodes) -> Result<Option<T>, MissingNode>,
 ) -> Result<T, NoProof> {
-    if let Ok(rows) = TileRows::open_to_read(&ledger.join(INDEX_DIR))
+    if let Some(Ok(rows)) = index_dir.map(TileRows::open_to_read)
         && let Ok(Some(proof)) = prove(&Nodes::Tiles(rows))
     {
         return Ok(proof);
@@ -130,10 +156,10 @@ fn checked<T>(
     let wanted = Nodes::Asked(RefCell::default());
     let _ = prove(&wanted);
     let Nodes::Asked(asked) = wanted else { unreachable!("it was made just now") };
-    let nodes = nodes_of_log(ledger, size, asked.into_inner())?;
+    let nodes = nodes_of_log(reader, asked.into_inner())?;
     match prove(&Nodes::Known(nodes)) {
         Ok(Some(proof)) => Ok(proof),
-        _ => Err(NoProof::Contradicted { size }),
+        _ => Err(NoProof::Contradicted { size: reader.size() }),
     }
 }
 
@@ -178,14 +204,13 @@ fn tile_node(rows: &TileRows, level: u32, index: u64) -> Option<Hash> {
     NodePosition { start: 0, ..place }.hash_in(&row)
 }
 
-/// The hashes of the nodes in `wanted`, from the first `size` entries of the log.
+/// The hashes of the nodes in `wanted`, from the published entries of the log.
 fn nodes_of_log(
-    ledger: &Path,
-    size: u64,
+    reader: &LogReader,
     wanted: HashMap<(u32, u64), Hash>,
 ) -> Result<HashMap<(u32, u64), Hash>, NoProof> {
-    let source = FileSource::new(&ledger.join(LOG_DIR));
-    let mut scanner = Scanner::new(&source, Position::START, size)?;
+    let size = reader.size();
+    let mut scanner = Scanner::new(reader.source(), Position::START, size)?;
     let mut climb = Climb { edge: Vec::new(), size: 0, wanted };
     let mut group = BundleGroup::default();
     while let Some(located) = scanner.next_frame() {

@@ -8,6 +8,7 @@ pub mod attachments;
 pub mod authority;
 pub mod git_signer;
 pub mod observation;
+pub mod onlooker;
 pub mod policy;
 pub mod refusal;
 pub mod rules;

@@ -3,9 +3,12 @@
 //! Readers read `head` first and go no further: what lies beyond is not published. Nothing here is
 //! verified but form; a reader who trusts nobody asks [`crate::verifier`].
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use crate::codec::CodecError;
 use crate::event::body::{Event, EventError};
@@ -23,6 +26,10 @@ use crate::store::scan::{ScanError, Scanner};
 pub const LOG_DIR: &str = "log";
 /// The directory of what is derived from the log.
 pub const INDEX_DIR: &str = "index";
+/// How many entries are handed from the thread that reads ahead at once: enough that handing them over costs nothing.
+const GROUP_ENTRIES: usize = 1_024;
+/// How many such groups wait at most: a few MiB of ordinary entries.
+const GROUPS_AHEAD: usize = 4;
 /// The ledger's own settings.
 pub const CONFIG_FILE: &str = "rollbook.toml";
 
@@ -145,12 +152,21 @@ fn is_empty(log: &FileSource) -> Result<bool, ReadError> {
 }
 
 /// A ledger as readers see it: fixed at the size that `head` named when it was opened.
-#[derive(Debug)]
 pub struct LogReader {
-    dir: PathBuf,
-    source: FileSource,
+    /// Where derived offsets may be; none where the frames come from elsewhere.
+    dir: Option<PathBuf>,
+    source: Box<dyn BatchSource>,
     note: Vec<u8>,
     checkpoint: CheckpointNote,
+}
+
+impl fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogReader")
+            .field("dir", &self.dir)
+            .field("size", &self.size())
+            .finish_non_exhaustive()
+    }
 }
 
 impl LogReader {
@@ -177,7 +193,22 @@ impl LogReader {
             _ => return Err(ReadError::HeadUnreadable { path: dir.join("head") }),
         };
         let checkpoint = CheckpointNote::parse_unverified(&note)?;
-        Ok(Self { dir: dir.to_owned(), source, note, checkpoint })
+        Ok(Self { dir: Some(dir.to_owned()), source: Box::new(source), note, checkpoint })
+    }
+
+    /// A log whose frames come from elsewhere, read up to the size of the checkpoint note `note`.
+    ///
+    /// # Errors
+    /// [`ReadError::Checkpoint`] where the note is none.
+    pub fn over(source: Box<dyn BatchSource>, note: Vec<u8>) -> Result<Self, ReadError> {
+        let checkpoint = CheckpointNote::parse_unverified(&note)?;
+        Ok(Self { dir: None, source, note, checkpoint })
+    }
+
+    /// Where the frames come from.
+    #[must_use]
+    pub fn source(&self) -> &dyn BatchSource {
+        &*self.source
     }
 
     /// The published size, in entries.
@@ -221,13 +252,60 @@ impl LogReader {
         })
     }
 
+    /// As [`LogReader::for_each`] from the log's start, with entries read and decoded ahead by a thread of their own
+    /// while `each` works. At most [`GROUPS_AHEAD`] groups of entries wait, so that memory does not grow with the log.
+    ///
+    /// # Errors
+    /// [`ReadError`], or whatever `each` ends in.
+    pub fn for_each_ahead<E: From<ReadError>>(
+        &self,
+        mut each: impl FnMut(&LoggedEntry) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let (sender, groups) = mpsc::sync_channel(GROUPS_AHEAD);
+        // What was gone through goes back to the thread that made it: memory is freed fastest where it came from.
+        let (spent_sender, spent) = mpsc::channel::<Vec<LoggedEntry>>();
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || self.read_ahead(&sender, &spent));
+            for group in groups {
+                for logged in &group {
+                    if each(logged)?.is_break() {
+                        return Ok(());
+                    }
+                }
+                let _ = spent_sender.send(group);
+            }
+            Ok(reading.join().expect("reading does not panic")?)
+        })
+    }
+
+    fn read_ahead(
+        &self,
+        sender: &mpsc::SyncSender<Vec<LoggedEntry>>,
+        spent: &mpsc::Receiver<Vec<LoggedEntry>>,
+    ) -> Result<(), ReadError> {
+        let mut group = Vec::with_capacity(GROUP_ENTRIES);
+        self.for_each::<ReadError>(0, |logged| {
+            group.push(logged);
+            if group.len() < GROUP_ENTRIES {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let mut empty = spent.try_recv().unwrap_or_else(|_| Vec::with_capacity(GROUP_ENTRIES));
+            empty.clear();
+            // Nobody listens any more once `each` has broken off.
+            let is_heard = sender.send(std::mem::replace(&mut group, empty)).is_ok();
+            Ok(if is_heard { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        let _ = sender.send(group);
+        Ok(())
+    }
+
     /// Hands every published frame from `start` on to `each`.
     fn for_each_frame<E: From<ReadError>>(
         &self,
         start: Position,
         mut each: impl FnMut(FrameLocation, FrameView<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
-        let mut scanner = Scanner::new(&self.source, start, self.size()).map_err(ReadError::from)?;
+        let mut scanner = Scanner::new(&*self.source, start, self.size()).map_err(ReadError::from)?;
         while let Some(located) = scanner.next_frame() {
             let located = located.map_err(ReadError::from)?;
             if each(located.location, located.frame)?.is_break() {
@@ -244,7 +322,8 @@ impl LogReader {
     /// Where the frame of entry `index` begins, if the derived offsets know, and the log bears
     /// them out: they are never believed.
     fn position_of(&self, index: u64) -> Result<Option<Position>, ReadError> {
-        let Ok(Some(offsets)) = Offsets::open_to_read(&self.dir.join(INDEX_DIR)) else { return Ok(None) };
+        let Some(dir) = &self.dir else { return Ok(None) };
+        let Ok(Some(offsets)) = Offsets::open_to_read(&dir.join(INDEX_DIR)) else { return Ok(None) };
         let Ok(Some(location)) = offsets.read(index) else { return Ok(None) };
         let mut header = [0; FRAME_HEADER_BYTES];
         let count = match self.source.read_at(location.file, u64::from(location.frame_offset), &mut header) {
@@ -281,6 +360,32 @@ impl LogReader {
             Err(_) if hint != Position::START => self.entry_from(Position::START, index),
             result => result,
         }
+    }
+
+    /// The bytes of the entries at `indexes`, as [`LogReader::entry_bytes`] gives them: in one pass over the log where
+    /// nothing says where they stand.
+    ///
+    /// # Errors
+    /// As [`LogReader::entry_bytes`].
+    pub fn entries_bytes(&self, indexes: &BTreeSet<u64>) -> Result<Vec<EntryBytes>, ReadError> {
+        if self.dir.is_some() {
+            return indexes.iter().map(|&index| self.entry_bytes(index)).collect();
+        }
+        let size = self.size();
+        if let Some(&index) = indexes.iter().next_back().filter(|&&last| last >= size) {
+            return Err(ReadError::NoSuchEntry { index, size });
+        }
+        let mut found = Vec::with_capacity(indexes.len());
+        self.for_each_frame::<ReadError>(Position::START, |_, frame| {
+            for (index, entry) in (frame.first_index()..).zip(frame.entries()) {
+                if indexes.contains(&index) {
+                    found.push(EntryBytes { entry: entry.to_vec(), note: frame.note().to_vec() });
+                }
+            }
+            let is_done = found.len() == indexes.len();
+            Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
     }
 
     /// The entry at `index`, looked for in the frames from `start` on.

@@ -3,4 +3,8 @@
 //! A [`chronicle::Collector`] is shown every entry in order, with the release state behind it, and keeps what a
 //! question asks for. The rest renders what it kept. Nothing here opens a file, reads a clock, or decides what is lawful.
 
+pub mod about;
+pub mod chronicle;
+pub mod collector;
 pub mod prose;
+pub mod zone;

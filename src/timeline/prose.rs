@@ -39,6 +39,12 @@ impl People {
         self.0.get(key).map_or_else(|| key.fingerprint().to_string(), ToString::to_string)
     }
 
+    /// The person, where one was named.
+    #[must_use]
+    pub fn person(&self, key: &PublicKey) -> Option<&Name> {
+        self.0.get(key)
+    }
+
     /// Whether the key is known as that of the person `name`.
     #[must_use]
     pub fn is_named(&self, key: &PublicKey, name: &str) -> bool {

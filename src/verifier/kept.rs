@@ -27,6 +27,7 @@ use crate::note::checkpoint::CheckpointNote;
 use crate::signing::public_key::PublicKey;
 use crate::store::batch_log::Position;
 use crate::time::Timestamp;
+use crate::verifier::finding::{Class, Finding};
 
 const MAGIC: &[u8; 8] = b"ROLLKEPT";
 const VERSION: u32 = 1;
@@ -181,6 +182,14 @@ impl KeptState {
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.head.size
+    }
+
+    /// Whether entries that it stands for were against the rules, and accepted since: which ones, it does not tell.
+    #[must_use]
+    pub fn has_violations(&self) -> bool {
+        let is_violation =
+            |code: &str| code.starts_with("rule.") || Finding::class_of(code) == Some(Class::Violation);
+        self.head.findings.iter().any(|(code, _)| is_violation(code))
     }
 
     /// The last checkpoint note that was verified.

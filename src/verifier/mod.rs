@@ -36,7 +36,7 @@ pub mod kept;
 pub mod log_keys;
 pub mod models;
 mod proofs;
-mod replay;
+pub mod replay;
 pub mod report;
 mod resumption;
 pub mod verify;

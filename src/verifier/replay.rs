@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use crate::event::authority::LogKeyRotated;
 use crate::event::body::{Body, Event};
 use crate::event::incident::Ratification;
 use crate::hash::Hash;
+use crate::lifecycle::onlooker::{Onlooker, Seen};
 use crate::lifecycle::rules::{GitEvidence, Submission, replay};
 use crate::lifecycle::state::{Row, RowKey, State};
 use crate::merkle::tree::Frontier;
@@ -28,8 +31,10 @@ use super::models;
 use super::proofs::{Claim, Claims};
 
 /// What the walk over the entries carries along.
-pub(super) struct Replay {
+pub(super) struct Replay<'a> {
     findings: Findings,
+    /// Who is shown entries, if anybody is.
+    watch: Option<&'a dyn Watcher>,
     anchors: Vec<Anchor>,
     /// The size at which a batch's note is kept, to hold `head` against it.
     head_size: Option<u64>,
@@ -54,6 +59,34 @@ pub(super) struct Replay {
     /// Whether something of that sort was passed over, since attachments are left alone.
     passed_over: bool,
     models: models::Register,
+}
+
+/// Someone who is shown entries as they are replayed: an [`Onlooker`], reached from whichever thread replays.
+pub trait Watcher: Sync + fmt::Debug {
+    /// Lets `show` have the onlooker.
+    fn with(&self, show: &mut dyn FnMut(&mut dyn Onlooker));
+}
+
+/// Shows entries to the onlooker in it.
+pub struct Watch<'a>(Mutex<&'a mut dyn Onlooker>);
+
+impl<'a> Watch<'a> {
+    /// Shows entries to `onlooker`.
+    pub fn new(onlooker: &'a mut dyn Onlooker) -> Self {
+        Self(Mutex::new(onlooker))
+    }
+}
+
+impl Watcher for Watch<'_> {
+    fn with(&self, show: &mut dyn FnMut(&mut dyn Onlooker)) {
+        show(&mut **self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// What was gone through.
@@ -106,7 +139,7 @@ struct Rules {
     compromised: Vec<CompromisedKey>,
 }
 
-impl Replay {
+impl<'a> Replay<'a> {
     /// A replay from the empty log on, whose first key `log_keys` knows. `anchors` are compared when their size is
     /// reached.
     pub(super) fn new(
@@ -117,6 +150,7 @@ impl Replay {
     ) -> Self {
         let mut replay = Self {
             findings,
+            watch: None,
             log_keys,
             anchors,
             head_size,
@@ -198,6 +232,14 @@ impl Replay {
     /// Keeps in mind which models lawful entries register, as far as `models` wants them.
     pub(super) fn with_models(self, models: models::Register) -> Self {
         Self { models, ..self }
+    }
+
+    /// Shows entries to whoever watches, from the first one on.
+    pub(super) fn with_watch(self, watch: Option<&'a dyn Watcher>) -> Self {
+        if let Some(watch) = watch {
+            watch.with(&mut |onlooker| onlooker.begin());
+        }
+        Self { watch, ..self }
     }
 
     /// Takes what is wrong with frames.
@@ -294,7 +336,14 @@ impl Replay {
                 let (recorded_at, event, signers) = (place.recorded_at, &event, signers.as_slice());
                 let git = GitEvidence::Found(git.as_deref());
                 let submission = Submission { index, leaf_hash, recorded_at, event, signers, git };
+                if let Some(watch) = self.watch {
+                    watch.with(&mut |onlooker| onlooker.reached(index, recorded_at, &self.rules.state));
+                }
                 let was_accepted = self.rules.judge(&submission, &mut self.findings);
+                if let Some(watch) = self.watch {
+                    let seen = Seen { index, leaf_hash, recorded_at, event, signers, lawful: was_accepted };
+                    watch.with(&mut |onlooker| onlooker.saw(&seen, &mut self.rules.state));
+                }
                 if was_accepted == Some(true) {
                     self.models.take(index, event);
                     self.take_lawful(index, event);

@@ -395,7 +395,9 @@ fn render_findings(report: &Report, text: &mut String) {
     text.push('\n');
 }
 
-fn verdict_line(report: &Report, trust_name: &str) -> String {
+/// The verdict in one line. `trust_name` is what the trust root is called, such as its file's name.
+#[must_use]
+pub fn verdict_line(report: &Report, trust_name: &str) -> String {
     let sizes = format!(
         "{}, {}, {}",
         counted(report.entries, "entry", "entries"),

@@ -42,7 +42,7 @@ use super::kept::{EarlierIds, Head as KeptHead, KeptState};
 use super::log_keys::{Candidates, KeyHistory};
 use super::models::{self, Checked, ModelSource, ModelSourceError};
 use super::proofs;
-use super::replay::{Replay, Replayed};
+use super::replay::{Replay, Replayed, Watcher};
 use super::report::{Anchored, AttachmentCounts, CloneReport, KeptUse, Report, UnseenRepository, Verdict};
 
 /// A group is read until it holds this many entries or bytes: enough for every core to have some
@@ -83,6 +83,8 @@ pub struct Options<'a> {
     pub models: Option<&'a dyn ModelSource>,
     /// The keys whose signatures over models count.
     pub model_keys: &'a [PublicKeyPem],
+    /// Who is shown every entry as it is replayed. Where it goes on from what was kept, only those that came since.
+    pub watch: Option<&'a dyn Watcher>,
 }
 
 /// What a verification came to.
@@ -427,15 +429,11 @@ impl Verification<'_> {
         expected: &Expected,
         candidates: &mut Candidates,
         findings: Findings,
-    ) -> Result<Replay, VerifyError> {
+    ) -> Result<Replay<'_>, VerifyError> {
         let head_size = self.published.head().map(Head::size);
         let first_key = expected.log_key.as_ref();
-        let equipped = |replay: Replay| {
-            let replay = replay.with_git(self.options.clones.is_some(), self.attachments.is_some());
-            replay.with_models(models::Register::of(self.options.models))
-        };
         let Some(kept) = self.kept else {
-            let replay = equipped(Replay::new(anchors, KeyHistory::new(first_key), head_size, findings));
+            let replay = self.equipped(Replay::new(anchors, KeyHistory::new(first_key), head_size, findings));
             let registers = self.attachments.is_some() || self.options.keep;
             return Ok(if registers { replay.with_attachments() } else { replay });
         };
@@ -445,14 +443,20 @@ impl Verification<'_> {
             candidates.know(*key);
         }
         let log_keys = KeyHistory::restore(first_key, rotations);
-        Ok(equipped(Replay::resume(kept, anchors, log_keys, head_size, findings)))
+        Ok(self.equipped(Replay::resume(kept, anchors, log_keys, head_size, findings)))
+    }
+
+    /// What every replay is given, wherever it begins.
+    fn equipped<'r>(&'r self, replay: Replay<'r>) -> Replay<'r> {
+        let replay = replay.with_git(self.options.clones.is_some(), self.attachments.is_some());
+        replay.with_models(models::Register::of(self.options.models)).with_watch(self.options.watch)
     }
 
     /// Holds what the entries that were replayed say of commits against clones, and against attachments that prove
     /// something of them.
     fn look_at_git(
         &self,
-        replay: &mut Replay,
+        replay: &mut Replay<'_>,
         clones: &mut Clones<'_>,
         at_the_end: bool,
     ) -> Result<(), VerifyError> {
@@ -653,7 +657,7 @@ fn next_group(frames: &mut Frames<'_>) -> Result<Option<Group>, StoreError> {
 }
 
 /// Replays what comes behind a group's frames. Says whether entries are unread.
-fn take_steps(after: Vec<Step>, replay: &mut Replay) -> bool {
+fn take_steps(after: Vec<Step>, replay: &mut Replay<'_>) -> bool {
     let mut has_gap = false;
     for step in after {
         match step {

@@ -1,0 +1,291 @@
+//! What an answer about the past rests on: the log as it is read, or as the verifier found it.
+//!
+//! Without `--trust` the log is read and believed. With it, the verifier shows its entries as it replays them. With
+//! `--state` too, the verifier checks only what came since, and all entries are read once more: that they give the root
+//! that was verified shows that they are the ones that were verified then.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::kept;
+use crate::cli::progress;
+use crate::cli::verify::read_trust;
+use crate::cli::verify_source::judge;
+use crate::cli::view::{Until, View};
+use crate::hash::Hash;
+use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
+use crate::lifecycle::state::{NoSource, Row, RowKey, State};
+use crate::log::reader::LogReader;
+use crate::merkle::tree::Frontier;
+use crate::time::{Timestamp, span_text};
+use crate::timeline::chronicle::{Basis, VerdictTold};
+use crate::timeline::collector::FindingTold;
+use crate::verifier::finding::{Class, Finding, Found};
+use crate::verifier::replay::Watch;
+use crate::verifier::report::{Anchored, KeptUse, Report, Verdict, verdict_line};
+use crate::verifier::verify::Options;
+
+/// What makes an answer one that can be believed.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TrustArgs {
+    /// Verify the log that the answer rests on, against the trust root that you hold
+    #[arg(long, value_name = "FILE")]
+    pub trust: Option<PathBuf>,
+    /// Go on from what was kept in FILE, and keep it: signatures of entries before it are not checked again;
+    /// needs --trust
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    pub state: Option<PathBuf>,
+}
+
+/// The log up to some point, as it was shown to an onlooker.
+pub struct Shown {
+    /// The log, to read details from; nothing in it is verified.
+    pub reader: LogReader,
+    /// The release state at that point.
+    pub state: State<NoSource>,
+    /// What the answer rests on.
+    pub basis: Basis,
+    /// What the verifier reported, where it was asked.
+    pub report: Option<Report>,
+}
+
+/// Passes on what is shown, up to some point, and keeps the release state there.
+struct UpTo<'a, O: Onlooker + ?Sized> {
+    onlooker: &'a mut O,
+    until: Until,
+    rows: Option<Vec<(RowKey, Row)>>,
+    tree: Option<Frontier>,
+}
+
+impl<O: Onlooker + ?Sized> Onlooker for UpTo<'_, O> {
+    fn begin(&mut self) {
+        self.rows = None;
+        self.onlooker.begin();
+    }
+
+    fn reached(&mut self, index: u64, recorded_at: Timestamp, rows: &dyn Rows) {
+        if self.rows.is_none() && !self.until.takes_in(index, recorded_at) {
+            self.rows = Some(rows.all());
+        }
+    }
+
+    fn saw(&mut self, seen: &Seen<'_>, rows: &mut dyn Rows) {
+        if let Some(tree) = &mut self.tree {
+            tree.push(seen.leaf_hash);
+        }
+        if self.until.takes_in(seen.index, seen.recorded_at) {
+            self.onlooker.saw(seen, rows);
+        }
+    }
+}
+
+impl TrustArgs {
+    /// Shows the log up to `until` to `onlooker`.
+    ///
+    /// # Errors
+    /// The log cannot be read, or a file that was named cannot.
+    pub fn show<O: Onlooker>(
+        &self,
+        context: &Context,
+        until: Until,
+        onlooker: &mut O,
+    ) -> Result<Shown, Failure> {
+        match &self.trust {
+            None => show_unverified(context, until, onlooker),
+            Some(trust) => self.show_verified(context, trust, until, onlooker),
+        }
+    }
+
+    fn show_verified<O: Onlooker>(
+        &self,
+        context: &Context,
+        trust_path: &Path,
+        until: Until,
+        onlooker: &mut O,
+    ) -> Result<Shown, Failure> {
+        let trust = read_trust(trust_path)?;
+        // Where violations were accepted, which entries they are of is known only to a verification from the start.
+        let kept = kept::read(self.state.as_deref(), Some(&trust))?.filter(|kept| !kept.has_violations());
+        let mut shown = UpTo { onlooker, until, rows: None, tree: None };
+        let watch = Watch::new(&mut shown);
+        let options = Options {
+            trust: Some(&trust),
+            kept: kept.as_ref(),
+            keep: self.state.is_some(),
+            watch: if kept.is_none() { Some(&watch) } else { None },
+            ..Options::default()
+        };
+        let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+        let judged = judge(context.ledger_dir()?, &options, &progress::follow(&bar))?;
+        bar.finish_and_clear();
+
+        let report = judged.report;
+        let reader = context.reader()?;
+        let state = match (shown.rows.take(), kept.is_some()) {
+            (Some(rows), false) => restored(rows),
+            (None, false) => {
+                restored(judged.state.rows().map(|(key, row)| (key.clone(), row.clone())).collect())
+            }
+            (_, true) => shown.read_again(context, &report)?,
+        };
+        kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
+        let basis = verified_basis(&report, trust_path);
+        Ok(Shown { reader, state, basis, report: Some(report) })
+    }
+}
+
+impl<O: Onlooker> UpTo<'_, O> {
+    /// Reads the entries that were verified, and shows them where they are those.
+    fn read_again(mut self, context: &Context, report: &Report) -> Result<State<NoSource>, Failure> {
+        self.tree = Some(Frontier::new());
+        let Some(last) = report.size.checked_sub(1) else { return Ok(State::default()) };
+        let view = View::replay_shown(context.reader()?, Until::Index(last), &mut self)?;
+        let root: Option<Hash> = self.tree.as_ref().map(Frontier::root);
+        if root != report.root {
+            return Err(Failure::no(
+                "changed_meanwhile",
+                "the entries read are not those that were verified: they do not give the root that was",
+            )
+            .hint("verify it from its start: leave out --state"));
+        }
+        Ok(self.rows.take().map_or(view.state, restored))
+    }
+}
+
+fn show_unverified<O: Onlooker>(context: &Context, until: Until, onlooker: &mut O) -> Result<Shown, Failure> {
+    let view = View::replay_shown(context.reader()?, until, onlooker)?;
+    let checkpoint = view.reader.checkpoint().checkpoint();
+    let last = match view.reader.size().checked_sub(1) {
+        Some(index) => Some(view.reader.entry(index)?.0.entry.recorded_at),
+        None => None,
+    };
+    let basis = Basis {
+        size: view.reader.size(),
+        root: Some(*checkpoint.root()),
+        last_recorded_at: last,
+        checkpoint: Some(String::from_utf8_lossy(view.reader.note()).into_owned()),
+        verdict: None,
+    };
+    Ok(Shown { reader: view.reader, state: view.state, basis, report: None })
+}
+
+fn restored(rows: Vec<(RowKey, Row)>) -> State<NoSource> {
+    let mut state = State::default();
+    state.restore(rows);
+    state
+}
+
+fn verified_basis(report: &Report, trust: &Path) -> Basis {
+    let resumed_from = match &report.kept {
+        Some(KeptUse::ResumedFrom { size, .. }) => Some(*size),
+        _ => None,
+    };
+    Basis {
+        size: report.size,
+        root: report.root,
+        last_recorded_at: report.last_recorded_at,
+        checkpoint: report.checkpoint.clone(),
+        verdict: Some(VerdictTold {
+            word: report.verdict.as_str(),
+            is_good: report.verdict.exit_code() == 0,
+            line: verdict_line(report, &trust.display().to_string()),
+            resumed_from,
+            held: report.held.as_ref().map(|held| held.size),
+            judged_up_to: report.rules_judged_up_to,
+        }),
+    }
+}
+
+/// What the verifier found, as timelines tell it.
+#[must_use]
+pub fn findings_told(report: &Report) -> Vec<FindingTold> {
+    report.findings.iter().map(finding_told).collect()
+}
+
+fn finding_told(found: &Found) -> FindingTold {
+    let until = match **found {
+        Finding::LogUnread { until, .. } => until,
+        _ => None,
+    };
+    FindingTold {
+        index: found.index(),
+        until,
+        code: found.code().into_owned(),
+        message: found.to_string(),
+        counts: found.class() != Class::Remark,
+    }
+}
+
+impl Shown {
+    /// What the answer rests on, in one line; `now` tells its age.
+    #[must_use]
+    pub fn basis_line(&self, now: Timestamp) -> String {
+        let Basis { size, last_recorded_at, verdict, .. } = &self.basis;
+        let age = last_recorded_at.map_or_else(String::new, |last| {
+            format!(", the last one {} old", span_text(now.since_ms(last).max(0) / 1000 * 1000))
+        });
+        match verdict {
+            None => format!("not verified: read from {size} entries{age}; say --trust FILE"),
+            Some(told) => {
+                let since = told.resumed_from.map_or_else(String::new, |size| {
+                    format!(", signatures before entry {size} by the kept state")
+                });
+                format!("{}\n  rests on {size} entries{age}{since}", told.line)
+            }
+        }
+    }
+
+    /// What the answer rests on, as JSON.
+    #[must_use]
+    pub fn basis_json(&self, now: Timestamp) -> Value {
+        basis_json(&self.basis, now)
+    }
+
+    /// The exit code that the verdict asks for.
+    ///
+    /// # Errors
+    /// It is not the one for sound and anchored.
+    pub fn end(&self) -> Result<(), Failure> {
+        self.report.as_ref().map_or(Ok(()), |report| exit_of(report.verdict))
+    }
+
+    /// Whether what anchors it is the trust root.
+    #[must_use]
+    pub fn is_rooted(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.anchored != Anchored::No)
+    }
+}
+
+/// What an answer rests on, as JSON; `now` tells its age.
+#[must_use]
+pub fn basis_json(basis: &Basis, now: Timestamp) -> Value {
+    let Basis { size, root, last_recorded_at, verdict, .. } = basis;
+    json!({
+        "verified": verdict.is_some(),
+        "verdict": verdict.as_ref().map(|told| told.word),
+        "anchored": verdict.as_ref().map(|told| told.is_good),
+        "resumed_from": verdict.as_ref().and_then(|told| told.resumed_from),
+        "held": verdict.as_ref().and_then(|told| told.held),
+        "size": size,
+        "root": root,
+        "last_recorded_at": last_recorded_at,
+        "age_ms": last_recorded_at.map(|last| now.since_ms(last).max(0)),
+    })
+}
+
+/// Ends a command in the exit code of a verdict.
+///
+/// # Errors
+/// It is not the one for sound and anchored.
+pub fn exit_of(verdict: Verdict) -> Result<(), Failure> {
+    match verdict.exit_code() {
+        0 => Ok(()),
+        1 => Err(Failure::answered(Exit::No)),
+        4 => Err(Failure::answered(Exit::NotAnchored)),
+        _ => Err(Failure::answered(Exit::CannotTell)),
+    }
+}

@@ -1,0 +1,591 @@
+//! Collects a [`Chronicle`] from entries that are shown in order.
+//!
+//! What it keeps is bounded by what is asked for and by what lives: the rows, stretches and incidents of the query's
+//! time, and for each model in an environment what it could go back to.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::event::body::{Body, Event};
+use crate::event::incident::Ratification;
+use crate::event::release::ChangeCompleted;
+use crate::event::text::{EnvironmentName, Name};
+use crate::hash::Hash;
+use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
+use crate::lifecycle::state::{Row as StateRow, RowKey, Slot};
+use crate::signing::public_key::PublicKey;
+use crate::time::Timestamp;
+
+use super::about::About;
+use super::chronicle::{
+    Basis, Chronicle, Commit, Completion, Doubt, EntryRef, Incident, IncidentPlace, Lane, Query, Recovery,
+    Row, Signer, Standing, Stretch,
+};
+use super::prose::{self, People};
+
+/// How many changes of a slot are remembered, for completions and ratifications to find their place: more than the rules
+/// let report late.
+const CHANGES_REMEMBERED: usize = 32;
+
+/// A model in an environment.
+type Place = (EnvironmentName, Name);
+
+/// Collects what a query asks for.
+#[derive(Debug)]
+pub struct Collector {
+    query: Query,
+    people: People,
+    origin: Option<Name>,
+    ledger_id: Option<Hash>,
+    slots: BTreeMap<Place, SlotSeen>,
+    /// Where each remembered change was.
+    changes: HashMap<u64, Place>,
+    incidents: Vec<Incident>,
+    rows: Vec<Row>,
+    last: Option<(u64, Timestamp)>,
+    /// Whether what follows is behind the query's end: nothing more is to be seen.
+    is_over: bool,
+}
+
+/// What is known of a model in an environment.
+#[derive(Debug, Default)]
+struct SlotSeen {
+    /// The newest changes, oldest first.
+    changes: VecDeque<u64>,
+    /// What put each version there that serves or could come back.
+    placed: Vec<Placed>,
+    serving: Option<Stretch>,
+    past: Vec<Stretch>,
+}
+
+/// A promotion or rollback, as far as it is told again when what it put there comes back.
+#[derive(Debug, Clone)]
+struct Placed {
+    by: EntryRef,
+    version: Name,
+    digest: Hash,
+    infra: Commit,
+    completed: Option<Completion>,
+}
+
+impl Collector {
+    /// Collects what `query` asks for.
+    #[must_use]
+    pub fn new(query: Query) -> Self {
+        Self {
+            query,
+            people: People::default(),
+            origin: None,
+            ledger_id: None,
+            slots: BTreeMap::new(),
+            changes: HashMap::new(),
+            incidents: Vec::new(),
+            rows: Vec::new(),
+            last: None,
+            is_over: false,
+        }
+    }
+
+    /// Who holds which key, as far as lawful entries said.
+    #[must_use]
+    pub const fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// What was collected, resting on `basis`.
+    #[must_use]
+    pub fn finish(self, basis: Basis) -> Chronicle {
+        let Self { query, origin, ledger_id, slots, incidents, mut rows, last, .. } = self;
+        let last_at = last.map_or(Timestamp::EPOCH, |(_, recorded_at)| recorded_at);
+        let (from, to) = (query.since.unwrap_or(Timestamp::EPOCH), query.until.unwrap_or(last_at));
+        let mut lanes: Vec<Lane> = slots.into_iter().filter_map(|(place, slot)| slot.lane(place)).collect();
+        lanes
+            .iter_mut()
+            .for_each(|lane| lane.stretches.retain(|stretch| query.takes_in_stretch(stretch, from, to)));
+        lanes.retain(|lane| query.takes_in_place(Some(&lane.environment), Some(&lane.model)));
+        lanes.retain(|lane| !lane.stretches.is_empty());
+        if query.environment.is_some() {
+            // What is said of a model as such is told where the model has a place in the environment.
+            let is_told = |model: &Name| lanes.iter().any(|lane| lane.model == *model);
+            rows.retain(|row| row.environment.is_some() || row.model.as_ref().is_none_or(is_told));
+        }
+        let incidents = incidents.into_iter().filter(|incident| query.takes_in_incident(incident, from, to));
+        let incidents: Vec<Incident> = incidents.collect();
+        let began = lanes.iter().flat_map(|lane| &lane.stretches).map(|stretch| stretch.opened.recorded_at);
+        let began = began.chain(rows.iter().map(|row| row.entry.recorded_at)).min();
+        let since = query.since.or(began).unwrap_or(last_at);
+        Chronicle {
+            origin,
+            ledger_id,
+            since,
+            until: query.until.unwrap_or(last_at).max(since),
+            query,
+            basis,
+            lanes,
+            rows,
+            incidents,
+            doubts: Vec::new(),
+        }
+    }
+
+    fn entry_ref(&self, seen: &Seen<'_>) -> EntryRef {
+        let proposer = seen.event.header.proposer;
+        let signer = |key: &PublicKey| Signer {
+            person: self.people.person(key).cloned(),
+            key: *key,
+            proposed: *key == proposer,
+        };
+        let mut signers: Vec<Signer> = seen.signers.iter().map(signer).collect();
+        signers.sort_by_key(|signer| !signer.proposed);
+        EntryRef {
+            index: seen.index,
+            leaf_hash: seen.leaf_hash,
+            recorded_at: seen.recorded_at,
+            claimed_at: seen.event.header.claimed_at,
+            kind: seen.event.kind(),
+            signers: signers.into(),
+        }
+    }
+
+    /// A promotion, rollback or withdrawal takes effect.
+    fn take_change(&mut self, place: Place, seen: &Seen<'_>, rows: &mut dyn Rows) {
+        let by = self.entry_ref(seen);
+        let placed = match &seen.event.body {
+            Body::ModelPromoted(b) => Some((b.version.clone(), b.digest, Commit::from(&b.infra))),
+            Body::ModelRolledBack(b) => Some((b.to.clone(), b.to_digest, Commit::from(&b.infra))),
+            _ => None,
+        };
+        self.note_recovery(&place, &by, seen, rows);
+        let slot = self.slots.entry(place.clone()).or_default();
+        slot.changes.push_back(seen.index);
+        self.changes.insert(seen.index, place.clone());
+        if slot.changes.len() > CHANGES_REMEMBERED
+            && let Some(old) = slot.changes.pop_front()
+        {
+            self.changes.remove(&old);
+        }
+        if let Some((version, digest, infra)) = placed {
+            slot.placed.push(Placed { by: by.clone(), version, digest, infra, completed: None });
+        }
+        self.follow_slot(&place, &by, rows);
+    }
+
+    /// What came of a change; one that failed puts back what served before.
+    fn take_completion(&mut self, body: &ChangeCompleted, seen: &Seen<'_>, rows: &mut dyn Rows) {
+        let by = self.entry_ref(seen);
+        let completion =
+            Completion { entry: by.clone(), outcome: body.outcome, completed_at: body.completed_at };
+        for recovery in self.incidents.iter_mut().flat_map(|incident| &mut incident.recoveries) {
+            if recovery.change.index == body.change {
+                recovery.completed = Some(completion.clone());
+            }
+        }
+        let Some(place) = self.changes.get(&body.change).cloned() else { return };
+        let Some(slot) = self.slots.get_mut(&place) else { return };
+        for placed in slot.placed.iter_mut().filter(|placed| placed.by.index == body.change) {
+            placed.completed = Some(completion.clone());
+        }
+        let stretches = slot.past.iter_mut().chain(&mut slot.serving);
+        for stretch in stretches.filter(|stretch| stretch.authorised.index == body.change) {
+            stretch.completed = Some(completion.clone());
+        }
+        self.follow_slot(&place, &by, rows);
+    }
+
+    /// Holds what is known of a slot against what the rules' state says behind the entry `by`.
+    fn follow_slot(&mut self, (environment, model): &Place, by: &EntryRef, rows: &mut dyn Rows) {
+        let key = RowKey::Slot(model.clone(), environment.clone());
+        let Some(StateRow::Slot(state)) = rows.row(&key) else { return };
+        let Some(slot) = self.slots.get_mut(&(environment.clone(), model.clone())) else { return };
+        let serves = state.serving();
+        let is_same = match (&slot.serving, serves) {
+            (None, None) => true,
+            (Some(stretch), Some(serving)) => stretch.authorised.index == serving.entry,
+            _ => false,
+        };
+        if !is_same {
+            if let Some(mut over) = slot.serving.take() {
+                over.closed = Some(by.clone());
+                let is_told = self.query.since.is_none_or(|since| by.recorded_at > since);
+                slot.past.extend(Some(over).filter(|_| is_told));
+            }
+            let placed =
+                serves.and_then(|serving| slot.placed.iter().find(|placed| placed.by.index == serving.entry));
+            slot.serving = placed.map(|placed| Stretch {
+                version: placed.version.clone(),
+                digest: Some(placed.digest),
+                opened: by.clone(),
+                authorised: placed.by.clone(),
+                infra: Some(placed.infra.clone()),
+                completed: placed.completed.clone(),
+                closed: None,
+            });
+        }
+        slot.forget(&state);
+    }
+
+    fn note_recovery(
+        &mut self,
+        (environment, model): &Place,
+        by: &EntryRef,
+        seen: &Seen<'_>,
+        rows: &mut dyn Rows,
+    ) {
+        let (incident, failed, break_glass) = match &seen.event.body {
+            Body::ModelRolledBack(b) => (b.incident.as_ref(), &b.from, b.break_glass),
+            Body::ModelWithdrawn(b) => (b.incident.as_ref(), &b.from, false),
+            _ => return,
+        };
+        let Some(id) = incident else { return };
+        let target_ms = match rows.row(&RowKey::Change(by.index)) {
+            Some(StateRow::Change(change)) => change.recovery.as_ref().map(|recovery| recovery.target_ms),
+            _ => None,
+        };
+        let serving =
+            self.slots.get(&(environment.clone(), model.clone())).and_then(|slot| slot.serving.as_ref());
+        let failed_since = serving.filter(|stretch| stretch.authorised.index == failed.entry);
+        let failed_since = failed_since.map(|stretch| stretch.opened.clone());
+        let Some(incident) = self.incidents.iter_mut().rev().find(|incident| incident.id == *id) else {
+            return;
+        };
+        let detected = incident.places.iter().find(|place| {
+            place.environment == *environment && place.model.as_ref().is_none_or(|of| of == model)
+        });
+        let detected = detected.map(|place| place.detected.clone());
+        incident.recoveries.push(Recovery {
+            environment: environment.clone(),
+            model: model.clone(),
+            failed: failed.version.clone(),
+            failed_since,
+            detected,
+            change: by.clone(),
+            break_glass,
+            ratified: None,
+            completed: None,
+            target_ms,
+        });
+    }
+
+    fn take_incident(&mut self, seen: &Seen<'_>) {
+        match &seen.event.body {
+            Body::IncidentDetected(b) => {
+                let place = IncidentPlace {
+                    environment: b.environment.clone(),
+                    model: b.model.clone(),
+                    detected: self.entry_ref(seen),
+                    detected_at: b.detected_at,
+                    evidence: b.evidence.iter().copied().collect(),
+                };
+                let open = self
+                    .incidents
+                    .iter_mut()
+                    .find(|known| known.id == b.incident && known.resolved.is_none());
+                match open {
+                    Some(incident) => incident.places.push(place),
+                    None => self.incidents.push(Incident {
+                        id: b.incident.clone(),
+                        severity: b.severity.clone(),
+                        summary: b.summary.clone(),
+                        places: vec![place],
+                        recoveries: Vec::new(),
+                        resolved: None,
+                    }),
+                }
+            }
+            Body::IncidentResolved(b) => {
+                let by = self.entry_ref(seen);
+                let open = self
+                    .incidents
+                    .iter_mut()
+                    .find(|known| known.id == b.incident && known.resolved.is_none());
+                if let Some(incident) = open {
+                    incident.resolved = Some((by, b.resolved_at));
+                }
+                // What was over before the time that is asked for is not told. A recovery may still be ratified: that
+                // is a row of its own.
+                if let Some(since) = self.query.since {
+                    self.incidents.retain(|known| {
+                        known.resolved.as_ref().is_none_or(|(by, _)| by.recorded_at >= since)
+                    });
+                }
+            }
+            Body::EntryRatified(b) if b.ratification == Ratification::BreakGlass => {
+                let by = self.entry_ref(seen);
+                for recovery in self.incidents.iter_mut().flat_map(|incident| &mut incident.recoveries) {
+                    if recovery.change.index == b.entry {
+                        recovery.ratified = Some(by.clone());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the entry's row, where it is asked for.
+    fn take_row(&mut self, seen: &Seen<'_>) {
+        let about = About::of(seen.event);
+        let change = about.entry.and_then(|entry| self.changes.get(&entry));
+        let environment = about.environment.or(change.map(|(environment, _)| environment));
+        let model = about.model.or(change.map(|(_, model)| model));
+        let query = &self.query;
+        let resolved = match (&seen.event.body, about.incident) {
+            (Body::IncidentResolved(_), Some(id)) => {
+                self.incidents.iter().rev().find(|known| known.id == *id)
+            }
+            _ => None,
+        };
+        let takes_in_place = match resolved {
+            Some(incident) => incident
+                .places
+                .iter()
+                .any(|place| query.takes_in_place(Some(&place.environment), place.model.as_ref())),
+            None => query.takes_in_place(environment, model),
+        };
+        let is_asked_for = takes_in_place
+            && query.since.is_none_or(|since| seen.recorded_at >= since)
+            && query.until.is_none_or(|until| seen.recorded_at < until)
+            && (query.kinds.is_empty() || query.kinds.contains(&seen.event.kind()))
+            && query
+                .digest
+                .is_none_or(|digest| about.digest == Some(digest) || self.is_change_of(about.entry, digest));
+        if !is_asked_for {
+            return;
+        }
+        let row = Row {
+            entry: self.entry_ref(seen),
+            event: Arc::new(seen.event.clone()),
+            what: prose::one_line(seen.event),
+            model: model.cloned(),
+            version: about.version.cloned(),
+            environment: environment.cloned(),
+            digest: about.digest,
+            infra: about.infra.map(Commit::from),
+            incident: about.incident.cloned(),
+            about_entry: about.entry,
+            standing: Standing::Unchecked,
+            details: None,
+        };
+        self.rows.push(row);
+    }
+
+    /// Whether the change of that entry put the digest where it is.
+    fn is_change_of(&self, entry: Option<u64>, digest: Hash) -> bool {
+        let place = entry.and_then(|entry| self.changes.get(&entry));
+        let slot = place.and_then(|place| self.slots.get(place));
+        slot.is_some_and(|slot| {
+            slot.placed.iter().any(|placed| Some(placed.by.index) == entry && placed.digest == digest)
+        })
+    }
+}
+
+impl Onlooker for Collector {
+    fn begin(&mut self) {
+        *self = Self::new(self.query.clone());
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.is_over
+    }
+
+    fn saw(&mut self, seen: &Seen<'_>, rows: &mut dyn Rows) {
+        if self.query.until.is_some_and(|until| seen.recorded_at >= until) {
+            self.is_over = true;
+            return;
+        }
+        self.last = Some((seen.index, seen.recorded_at));
+        if seen.lawful != Some(false) {
+            self.people.learn(seen.event);
+            self.take_effect(seen, rows);
+        }
+        self.take_row(seen);
+    }
+}
+
+impl Collector {
+    /// What a lawful entry changes.
+    fn take_effect(&mut self, seen: &Seen<'_>, rows: &mut dyn Rows) {
+        let event: &Event = seen.event;
+        match &event.body {
+            Body::LedgerCreated(b) => {
+                self.origin = Some(b.origin.clone());
+                self.ledger_id = Some(seen.leaf_hash);
+            }
+            Body::ModelPromoted(b) => self.take_change((b.environment.clone(), b.model.clone()), seen, rows),
+            Body::ModelRolledBack(b) => {
+                self.take_change((b.environment.clone(), b.model.clone()), seen, rows)
+            }
+            Body::ModelWithdrawn(b) => self.take_change((b.environment.clone(), b.model.clone()), seen, rows),
+            Body::ChangeCompleted(b) => self.take_completion(b, seen, rows),
+            _ => self.take_incident(seen),
+        }
+    }
+}
+
+impl SlotSeen {
+    /// Forgets what neither serves nor can come back.
+    fn forget(&mut self, state: &Slot) {
+        let before = state.newest.iter().flat_map(|newest| &newest.stack_before);
+        let live: Vec<u64> = state.stack.iter().chain(before).map(|serving| serving.entry).collect();
+        self.placed.retain(|placed| live.contains(&placed.by.index));
+    }
+
+    fn lane(self, (environment, model): Place) -> Option<Lane> {
+        let stretches: Vec<Stretch> = self.past.into_iter().chain(self.serving).collect();
+        (!stretches.is_empty()).then_some(Lane { environment, model, stretches })
+    }
+}
+
+impl Query {
+    /// Whether something in this place is asked for. What has no environment is: it may be about a model as such. Where
+    /// neither is told, it is about the ledger: only asked for where nothing is left out.
+    fn takes_in_place(&self, environment: Option<&EnvironmentName>, model: Option<&Name>) -> bool {
+        if environment.is_none() && model.is_none() {
+            return self.environment.is_none() && self.model.is_none();
+        }
+        let fits_environment = match (&self.environment, environment) {
+            (Some(asked), Some(environment)) => asked == environment,
+            _ => true,
+        };
+        let fits_model = match (&self.model, model) {
+            (Some(asked), Some(model)) => asked == model,
+            // An incident in a whole environment is one of each model there.
+            _ => true,
+        };
+        fits_environment && fits_model
+    }
+
+    fn takes_in_stretch(&self, stretch: &Stretch, since: Timestamp, until: Timestamp) -> bool {
+        let overlaps = stretch.opened.recorded_at <= until
+            && stretch.closed.as_ref().is_none_or(|closed| closed.recorded_at > since);
+        overlaps && self.digest.is_none_or(|digest| stretch.digest == Some(digest))
+    }
+
+    fn takes_in_incident(&self, incident: &Incident, since: Timestamp, until: Timestamp) -> bool {
+        let first = incident.places.first().map(|place| place.detected.recorded_at);
+        let is_then = first.is_some_and(|first| first <= until)
+            && incident.resolved.as_ref().is_none_or(|(by, _)| by.recorded_at >= since);
+        let is_there = incident
+            .places
+            .iter()
+            .any(|place| self.takes_in_place(Some(&place.environment), place.model.as_ref()));
+        is_then && is_there && self.incident.as_ref().is_none_or(|asked| *asked == incident.id)
+    }
+
+    /// The query for what led to an incident and what came of it: from the beginning of what failed, or the first
+    /// evidence, to the last thing that was done in it; where it was.
+    #[must_use]
+    pub fn around(&self, incident: &Incident) -> Self {
+        let mut times: Vec<Timestamp> =
+            incident.places.iter().map(|place| place.detected.recorded_at).collect();
+        for recovery in &incident.recoveries {
+            times.extend(recovery.failed_since.iter().map(|by| by.recorded_at));
+            times.push(recovery.change.recorded_at);
+            times.extend(recovery.completed.iter().map(|done| done.entry.recorded_at));
+            times.extend(recovery.ratified.iter().map(|by| by.recorded_at));
+        }
+        times.extend(incident.resolved.iter().map(|(by, _)| by.recorded_at));
+        let (first, last) = (times.iter().min().copied(), times.iter().max().map(|last| last.plus_ms(1)));
+        let environment = only(incident.places.iter().map(|place| &place.environment)).cloned();
+        let model = match incident.places.iter().all(|place| place.model.is_some()) {
+            true => only(incident.places.iter().filter_map(|place| place.model.as_ref())).cloned(),
+            false => None,
+        };
+        Self {
+            since: self.since.or(first),
+            until: self.until.or(last),
+            environment: self.environment.clone().or(environment),
+            model: self.model.clone().or(model),
+            ..self.clone()
+        }
+    }
+}
+
+/// The one value that all are; none where there are two.
+fn only<'a, T: PartialEq>(mut values: impl Iterator<Item = &'a T>) -> Option<&'a T> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+/// What a finding says of an entry, for [`Chronicle::judge`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingTold {
+    /// The entry; none where it is about the whole log.
+    pub index: Option<u64>,
+    /// The entry behind the last one that it is about; none where it is about one, or about all up to the end.
+    pub until: Option<u64>,
+    /// Its code.
+    pub code: String,
+    /// The finding in words.
+    pub message: String,
+    /// Whether it is worse than a remark.
+    pub counts: bool,
+}
+
+impl Chronicle {
+    /// Takes in what the verifier found: which rows can be believed, and of which stretches something is not known.
+    /// `judged_up_to` is the index up to which it could judge.
+    pub fn judge(&mut self, findings: &[FindingTold], judged_up_to: u64) {
+        let counting = || findings.iter().filter(|finding| finding.counts);
+        for row in &mut self.rows {
+            let index = row.entry.index;
+            let codes: Vec<String> = counting()
+                .filter(|finding| finding.is_about(index))
+                .map(|finding| finding.code.clone())
+                .collect();
+            row.standing = if !codes.is_empty() {
+                Standing::Doubted(codes)
+            } else if index < judged_up_to {
+                Standing::Sound
+            } else {
+                Standing::NotJudged
+            };
+        }
+        self.doubts = counting().filter_map(|finding| self.doubt(finding)).collect();
+        if judged_up_to < self.basis.size && self.doubts.is_empty() {
+            let (since, until) = (self.time_before(judged_up_to), None);
+            let message = format!("entries from {judged_up_to} on could not be judged");
+            let code = "not_judged".to_owned();
+            self.doubts.push(Doubt {
+                from_index: judged_up_to,
+                until_index: None,
+                since,
+                until,
+                code,
+                message,
+            });
+        }
+    }
+
+    fn doubt(&self, finding: &FindingTold) -> Option<Doubt> {
+        let from_index = finding.index?;
+        let is_gap = finding.code == "log.unread";
+        let until_index = if is_gap { finding.until } else { Some(from_index + 1) };
+        let doubt = Doubt {
+            from_index,
+            until_index,
+            since: self.time_before(from_index),
+            until: until_index.and_then(|index| self.time_from(index)),
+            code: finding.code.clone(),
+            message: finding.message.clone(),
+        };
+        let is_before = doubt.until.is_some_and(|until| until < self.since);
+        let is_after = doubt.since.is_some_and(|since| since > self.until);
+        (!is_before && !is_after).then_some(doubt)
+    }
+
+    fn time_before(&self, index: u64) -> Option<Timestamp> {
+        let at = self.rows.partition_point(|row| row.entry.index < index);
+        Some(self.rows.get(at.checked_sub(1)?)?.entry.recorded_at)
+    }
+
+    fn time_from(&self, index: u64) -> Option<Timestamp> {
+        let at = self.rows.partition_point(|row| row.entry.index < index);
+        Some(self.rows.get(at)?.entry.recorded_at)
+    }
+}
+
+impl FindingTold {
+    fn is_about(&self, index: u64) -> bool {
+        self.index == Some(index)
+    }
+}
