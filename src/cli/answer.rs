@@ -4,6 +4,7 @@
 //! `--state` too, the verifier checks only what came since, and all entries are read once more: that they give the root
 //! that was verified shows that they are the ones that were verified then.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,16 +14,20 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::kept;
 use crate::cli::progress;
+use crate::cli::prove::unproved;
+use crate::cli::record::exists_already;
 use crate::cli::verify::read_trust;
 use crate::cli::verify_source::judge;
 use crate::cli::view::{Until, View};
+use crate::export::proof_set;
+use crate::export::prove::{ProvedEntry, prove_entries};
 use crate::hash::Hash;
 use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
 use crate::lifecycle::state::{NoSource, Row, RowKey, State};
 use crate::log::reader::LogReader;
-use crate::merkle::tree::Frontier;
+use crate::merkle::tree::{Frontier, leaf_hash};
 use crate::time::{Timestamp, span_text};
-use crate::timeline::chronicle::{Basis, VerdictTold};
+use crate::timeline::chronicle::{Basis, EntryRef, VerdictTold};
 use crate::timeline::collector::FindingTold;
 use crate::verifier::finding::{Class, Finding, Found};
 use crate::verifier::replay::Watch;
@@ -39,6 +44,60 @@ pub struct TrustArgs {
     /// needs --trust
     #[arg(long, value_name = "FILE", requires = "trust")]
     pub state: Option<PathBuf>,
+}
+
+/// Whether the entries that an answer rests on are proved.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ProveArgs {
+    /// Write to FILE the inclusion proofs of the entries that the answer rests on, with the entries:
+    /// `rollbook verify-proof FILE` checks them without the log
+    #[arg(long, value_name = "FILE")]
+    pub prove: Option<PathBuf>,
+    /// Write over a file that exists
+    #[arg(long, requires = "prove")]
+    pub force: bool,
+}
+
+impl ProveArgs {
+    /// Refuses a file that exists, before anything is done.
+    ///
+    /// # Errors
+    /// It exists, and nothing says that it may be written over.
+    pub fn check(&self) -> Result<(), Failure> {
+        match &self.prove {
+            Some(path) if path.exists() && !self.force => Err(exists_already(path)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the proofs of `entries`, where they are asked for.
+    ///
+    /// # Errors
+    /// An entry cannot be proved, is another one by now, or the file cannot be written.
+    pub fn write(&self, context: &Context, shown: &Shown, entries: Vec<EntryRef>) -> Result<(), Failure> {
+        let Some(path) = &self.prove else { return Ok(()) };
+        let wanted: BTreeMap<u64, Hash> =
+            entries.into_iter().map(|entry| (entry.index, entry.leaf_hash)).collect();
+        let indexes = wanted.keys().copied().collect();
+        let proved =
+            prove_entries(context.index_dir().as_deref(), &shown.reader, &indexes).map_err(unproved)?;
+        let changed =
+            |proved: &&ProvedEntry| wanted.get(&proved.proof.index()) != Some(&leaf_hash(&proved.entry));
+        if let Some(other) = proved.iter().find(changed) {
+            let message = format!("entry {} is not the one that the answer rests on", other.proof.index());
+            return Err(Failure::no("changed_meanwhile", message).hint("run `rollbook verify`"));
+        }
+        std::fs::write(path, proof_set::encode(&proved))
+            .map_err(|error| Failure::io("write", path, &error))?;
+        context.say(format_args!(
+            "{}: {} entries proved at size {}; next: rollbook verify-proof {} --trust FILE",
+            path.display(),
+            proved.len(),
+            shown.reader.size(),
+            path.display()
+        ));
+        Ok(())
+    }
 }
 
 /// The log up to some point, as it was shown to an onlooker.

@@ -16,7 +16,6 @@ use crate::cli::policy::compare::{change_json, changes_of, meaning};
 use crate::cli::record::{append, attachments, print_would_be_accepted, try_one, write_file};
 use crate::cli::rights::follow_directory;
 use crate::cli::rotate::append_rotation;
-use crate::cli::status::people_of;
 use crate::cli::view::{Until, View};
 use crate::event::body::{Body, Event};
 use crate::hash::Hash;
@@ -190,7 +189,7 @@ impl Place {
             }
             reader => {
                 let view = View::replay(reader?, Until::Now)?;
-                let people = people_of(&view);
+                let people = view.people();
                 Ok(Self { index: view.reader.size(), state: view.state, now, people })
             }
         }

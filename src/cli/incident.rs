@@ -144,6 +144,6 @@ pub struct ListIncidents {
 
 impl ListIncidents {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        Status { env: self.env, model: self.model }.list_incidents(context)
+        Status { env: self.env, model: self.model, ..Status::default() }.list_incidents(context)
     }
 }

@@ -52,6 +52,7 @@ pub mod retire;
 pub mod rights;
 pub mod rollback;
 pub mod rotate;
+pub mod served;
 pub mod show;
 pub mod status;
 pub mod tables;
@@ -119,6 +120,7 @@ enum Command {
     #[command(subcommand)]
     Attachment(attachment::AttachmentCommand),
     Status(status::Status),
+    Served(served::Served),
     Timeline(timeline::Timeline),
     Log(log::Log),
     Show(show::Show),
@@ -227,6 +229,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Note(command) => command.run(context),
         Command::Attachment(command) => command.run(context),
         Command::Status(command) => command.run(context),
+        Command::Served(command) => command.run(context),
         Command::Timeline(command) => command.run(context),
         Command::Log(command) => command.run(context),
         Command::Show(command) => command.run(context),

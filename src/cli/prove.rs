@@ -13,11 +13,14 @@ use crate::cli::failure::Failure;
 use crate::cli::input::read_input;
 use crate::cli::record::exists_already;
 use crate::cli::verify::read_trust;
+use crate::export::proof_set::{self, PROOF_SET_BYTES_MAX};
 use crate::export::prove::{NoProof, ProvedEntry, ProvedGrowth, prove_entry, prove_growth};
 use crate::export::tlog_proof::{PROOF_BYTES_MAX, TlogProof};
 use crate::hash::Hash;
+use crate::log::reader::LoggedEntry;
+use crate::merkle::tree::leaf_hash;
 use crate::note::vkey::{KeyKind, VerifierKey};
-use crate::timeline::prose::visible;
+use crate::timeline::prose::{self, visible};
 
 /// The largest entry of any log that is read for checking: ours have at most 65,535 bytes.
 const ENTRY_BYTES_MAX: usize = 64 << 20;
@@ -89,7 +92,7 @@ impl Inclusion {
                 "index": proof.index(),
                 "size": checkpoint.size(),
                 "root": checkpoint.root(),
-                "leaf_hash": crate::merkle::tree::leaf_hash(&entry),
+                "leaf_hash": leaf_hash(&entry),
                 "hashes": proof.hashes(),
                 "proof": String::from_utf8_lossy(&bytes),
                 "written": self.output,
@@ -154,11 +157,15 @@ impl Consistency {
 
 /// Check a C2SP tlog-proof of any log: that the entry in a file stands in the log whose key you hold.
 ///
+/// Without --entry, FILE is a proof set, as `served --prove` and `status --prove` write it: each of its
+/// entries is checked.
+///
 /// Exit codes: 0 it does; 1 the proof does not show it; 2 a file is none, or the command line is
 /// wrong.
 ///
 /// Example:
 ///   rollbook verify-proof 12.tlog-proof --entry 12.entry --trust trust.toml
+///   rollbook verify-proof march.proofs --trust trust.toml
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct VerifyProof {
@@ -167,7 +174,7 @@ pub struct VerifyProof {
     pub proof: PathBuf,
     /// The entry's bytes
     #[arg(long, value_name = "FILE")]
-    pub entry: PathBuf,
+    pub entry: Option<PathBuf>,
     /// The log's key, as a vkey
     #[arg(long, value_name = "VKEY", required_unless_present = "trust", conflicts_with = "trust")]
     pub vkey: Option<VerifierKey>,
@@ -183,15 +190,16 @@ impl VerifyProof {
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let keys = self.keys()?;
+        let Some(entry_path) = &self.entry else { return self.check_set(context, &keys) };
         let bytes = read_input(&self.proof, "a tlog-proof", PROOF_BYTES_MAX)?;
         let proof = TlogProof::parse(&bytes).map_err(|error| {
             Failure::usage(format!("{}: {error}", self.proof.display()))
                 .hint("see that this is the right file")
         })?;
-        let entry = read_input(&self.entry, "an entry", ENTRY_BYTES_MAX)?;
+        let entry = read_input(entry_path, "an entry", ENTRY_BYTES_MAX)?;
         let signers = proof.verify(&entry, &keys).map_err(|refusal| {
             let message =
-                format!("{} does not prove {}: {refusal}", self.proof.display(), self.entry.display());
+                format!("{} does not prove {}: {refusal}", self.proof.display(), entry_path.display());
             Failure::no("not_proved", message).hint("see that proof, entry and key belong together")
         })?;
         let checkpoint = proof.checkpoint();
@@ -212,6 +220,46 @@ impl VerifyProof {
         )))
     }
 
+    /// Checks every entry of a proof set, and tells what each says.
+    fn check_set(&self, context: &Context, keys: &[VerifierKey]) -> Result<(), Failure> {
+        let path = self.proof.display();
+        let bytes = read_input(&self.proof, "a proof set", PROOF_SET_BYTES_MAX)?;
+        let proved = proof_set::parse(&bytes).map_err(|error| {
+            Failure::usage(format!("{path} is no proof set: {error}"))
+                .hint("a single tlog-proof is checked with --entry FILE")
+        })?;
+        let mut lines = Vec::with_capacity(proved.len());
+        for ProvedEntry { entry, proof } in &proved {
+            let (index, checkpoint) = (proof.index(), proof.checkpoint());
+            let signers = proof.verify(entry, keys).map_err(|refusal| {
+                Failure::no("not_proved", format!("{path}: entry {index} is not proved: {refusal}"))
+                    .hint("see that proofs and key belong together")
+            })?;
+            let signers: Vec<String> = signers.iter().map(ToString::to_string).collect();
+            let what = LoggedEntry::from_bytes(index, entry).ok();
+            let said = what.map(|logged| {
+                format!("{}  {}", prose::seconds(logged.entry.recorded_at), prose::one_line(&logged.event))
+            });
+            lines.push((
+                index,
+                said,
+                json!({
+                    "proved": true, "log": checkpoint.origin(), "index": index, "size": checkpoint.size(),
+                    "root": checkpoint.root(), "leaf_hash": leaf_hash(entry), "signed_by": signers,
+                }),
+            ));
+        }
+        if context.json() {
+            return lines.iter().try_for_each(|(_, _, json)| context.print_json(json));
+        }
+        for (index, said, _) in &lines {
+            context
+                .print(visible(&format!("proved: entry {index}  {}", said.as_deref().unwrap_or_default())))?;
+        }
+        let checkpoint = proved[0].proof.checkpoint();
+        context.print(visible(&format!("{} entries of {}", lines.len(), checkpoint.origin())))
+    }
+
     fn keys(&self) -> Result<Vec<VerifierKey>, Failure> {
         if let Some(path) = &self.trust {
             let trust = read_trust(path)?;
@@ -230,7 +278,9 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes).map_err(|error| Failure::io("write", path, &error))
 }
 
-fn unproved(error: NoProof) -> Failure {
+/// Why there is no proof.
+#[must_use]
+pub fn unproved(error: NoProof) -> Failure {
     match error {
         NoProof::Read(error) => Failure::from(error),
         NoProof::Sizes { .. } => Failure::usage(error)

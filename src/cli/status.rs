@@ -5,22 +5,30 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use crate::cli::answer::{ProveArgs, Shown, TrustArgs};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::view::{Until, View};
-use crate::event::body::Body;
 use crate::event::release::{ChangeOutcome, Serving};
 use crate::event::text::{EnvironmentName, Name};
-use crate::lifecycle::state::{IncidentPlace, OwedRatification, Row, RowKey, Slot};
+use crate::lifecycle::state::{IncidentPlace, NoSource, OwedRatification, Row, RowKey, Slot, State};
+use crate::log::reader::ReadError;
 use crate::time::Timestamp;
-use crate::timeline::prose::{self, People};
+use crate::timeline::chronicle::{Chronicle, Query, Signer, Stretch};
+use crate::timeline::collector::Collector;
+use crate::timeline::prose;
 
 /// Show what serves where: since when, by whom, from which commit, and whether it was completed; which
 /// incidents are open; and which break-glass rollbacks are owed a ratification.
 ///
+/// With --at or --at-index it tells what served then, by recorded time: what was open, owed and serving
+/// behind the last entry up to there. With --trust the log that the answer rests on is verified first,
+/// and the exit code is the verdict's, as `rollbook verify` gives it.
+///
 /// Example:
 ///   rollbook status --env production
-#[derive(Debug, Args)]
+///   rollbook status --env production --at 2026-03-14T02:30:00Z --trust trust.toml --prove then.proofs
+#[derive(Debug, Default, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Status {
     /// Only this environment
@@ -29,39 +37,87 @@ pub struct Status {
     /// Only this model
     #[arg(long, value_name = "M")]
     pub model: Option<Name>,
+    /// As of this time: the entries recorded then or before
+    #[arg(long, value_name = "TIME", conflicts_with = "at_index")]
+    pub at: Option<String>,
+    /// As of this entry, itself included
+    #[arg(long, value_name = "N")]
+    pub at_index: Option<u64>,
+    /// What makes it believable.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+    /// What proves it.
+    #[command(flatten)]
+    pub prove: ProveArgs,
 }
 
 impl Status {
     /// Runs the command.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// [`Failure`]; with `--trust`, a verdict other than sound ends in its exit code.
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        let view = View::replay(context.reader()?, Until::Now)?;
-        let mut slots: Vec<_> = view
-            .state
-            .rows()
-            .filter_map(|(key, row)| match (key, row) {
-                (RowKey::Slot(model, environment), Row::Slot(slot)) => Some((environment, model, slot)),
-                _ => None,
-            })
-            .filter(|(environment, model, _)| {
-                self.env.as_ref().is_none_or(|env| env == *environment)
-                    && self.model.as_ref().is_none_or(|wanted| wanted == *model)
-            })
-            .collect();
-        slots.sort_by_key(|(environment, model, _)| (*environment, *model));
-        if slots.is_empty() && !context.json() {
+        self.prove.check()?;
+        let until = match (context.time(self.at.as_ref())?, self.at_index) {
+            (Some(time), _) => Until::Time(time),
+            (_, Some(index)) => Until::Index(index),
+            _ => Until::Now,
+        };
+        let (environment, model) = (self.env.clone(), self.model.clone());
+        // What serves at the end is all that is asked for.
+        let since = Some(Timestamp::MAX);
+        let mut collector = Collector::new(Query { since, environment, model, ..Query::default() });
+        let mut shown = self.trust.show(context, until, &mut collector)?;
+        if let Some(index) = self.at_index.filter(|index| *index >= shown.basis.size) {
+            return Err(ReadError::NoSuchEntry { index, size: shown.basis.size }.into());
+        }
+        let at = match until {
+            Until::Time(time) => time,
+            Until::Now => context.now(),
+            Until::Index(_) => collector.last_recorded_at(),
+        };
+        let chronicle = collector.finish(shown.basis.clone());
+        let mut lines = self.slots(&mut shown.state, &chronicle);
+        if lines.is_empty() && !context.json() {
             context.say("nothing was ever promoted there");
         }
-        let people = people_of(&view);
-        let lines = slots
-            .into_iter()
-            .map(|(environment, model, slot)| describe_slot(&view, &people, environment, model, slot));
-        let mut lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
-        lines.extend(self.incidents(&view));
-        lines.extend(self.owed(&view, context.now()));
-        print(context, lines)
+        lines.extend(self.incidents(&shown.state));
+        lines.extend(self.owed(&shown.state, at));
+        print(context, lines)?;
+        if self.trust.trust.is_some() || self.at.is_some() || self.at_index.is_some() {
+            self.print_basis(context, &shown)?;
+        }
+        let entries =
+            chronicle.lanes.iter().flat_map(|lane| lane.stretches.iter().flat_map(Stretch::entries));
+        self.prove.write(context, &shown, entries.cloned().collect())?;
+        shown.end()
+    }
+
+    fn print_basis(&self, context: &Context, shown: &Shown) -> Result<(), Failure> {
+        if context.json() {
+            context.print_json(&json!({ "basis": shown.basis_json(context.now()) }))
+        } else {
+            context.print(prose::visible(&shown.basis_line(context.now())))
+        }
+    }
+
+    /// What serves, by environment and model; a slot in which nothing does is told, too.
+    fn slots(&self, state: &mut State<NoSource>, chronicle: &Chronicle) -> Vec<Line> {
+        let slots = state.rows().filter_map(|(key, row)| match (key, row) {
+            (RowKey::Slot(model, environment), Row::Slot(slot)) => Some((environment, model, slot)),
+            _ => None,
+        });
+        let mut slots: Vec<_> = slots
+            .filter(|(environment, model, _)| self.shows(environment, Some(model)))
+            .map(|(environment, model, slot)| (environment.clone(), model.clone(), Arc::clone(slot)))
+            .collect();
+        slots.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        let line = |(environment, model, slot): (EnvironmentName, Name, Arc<Slot>)| {
+            let lane =
+                chronicle.lanes.iter().find(|lane| lane.environment == environment && lane.model == model);
+            describe_slot(&environment, &model, &slot, lane.and_then(|lane| lane.stretches.last()))
+        };
+        slots.into_iter().map(line).collect()
     }
 
     /// Lists the incidents that are open, and nothing else.
@@ -69,7 +125,7 @@ impl Status {
     /// # Errors
     /// [`Failure`].
     pub fn list_incidents(&self, context: &Context) -> Result<(), Failure> {
-        let lines = self.incidents(&View::replay(context.reader()?, Until::Now)?);
+        let lines = self.incidents(&View::replay(context.reader()?, Until::Now)?.state);
         if lines.is_empty() && !context.json() {
             context.say("no incident is open there");
         }
@@ -82,9 +138,8 @@ impl Status {
     }
 
     /// Incidents that are open, by id.
-    fn incidents(&self, view: &View) -> Vec<Line> {
-        let mut open: Vec<(&Name, &IncidentPlace)> = view
-            .state
+    fn incidents(&self, state: &State<NoSource>) -> Vec<Line> {
+        let mut open: Vec<(&Name, &IncidentPlace)> = state
             .rows()
             .filter_map(|(key, row)| match (key, row) {
                 (RowKey::Incident(id), Row::Incident(incident)) => Some((id, incident)),
@@ -113,8 +168,8 @@ impl Status {
     }
 
     /// Break-glass rollbacks that nobody has stood behind, with what is still possible `now`.
-    fn owed(&self, view: &View, now: Timestamp) -> Vec<Line> {
-        let owed = view.state.rows().find_map(|(_, row)| match row {
+    fn owed(&self, state: &State<NoSource>, now: Timestamp) -> Vec<Line> {
+        let owed = state.rows().find_map(|(_, row)| match row {
             Row::Owed(owed) => Some(Arc::clone(owed)),
             _ => None,
         });
@@ -138,16 +193,6 @@ impl Status {
     }
 }
 
-/// Who holds which key, as the state knows them.
-#[must_use]
-pub fn people_of(view: &View) -> People {
-    let holders = view.state.rows().filter_map(|(key, row)| match (key, row) {
-        (RowKey::Holder(key), Row::Holder(holder)) => Some((*key, holder.person.clone())),
-        _ => None,
-    });
-    holders.collect()
-}
-
 struct Line {
     cells: Vec<String>,
     json: serde_json::Value,
@@ -161,7 +206,7 @@ fn print(context: &Context, lines: Vec<Line>) -> Result<(), Failure> {
 }
 
 /// Rows of cells as lines, each column as wide as its widest cell.
-fn aligned(rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+pub fn aligned(rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
     let visible = |row: Vec<String>| row.iter().map(|cell| prose::visible(cell)).collect();
     let rows: Vec<Vec<String>> = rows.map(visible).collect();
     let mut widths = Vec::new();
@@ -179,25 +224,20 @@ fn aligned(rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
 }
 
 fn describe_slot(
-    view: &View,
-    people: &People,
     environment: &EnvironmentName,
     model: &Name,
     slot: &Slot,
-) -> Result<Line, Failure> {
-    let Some(serving) = slot.serving() else {
+    stretch: Option<&Stretch>,
+) -> Line {
+    let Some((serving, stretch)) = slot.serving().zip(stretch) else {
         let cells = vec![environment.to_string(), model.to_string(), "nothing".to_owned()];
-        return Ok(Line {
-            cells,
-            json: json!({ "environment": environment, "model": model, "serving": null }),
-        });
+        let json = json!({ "environment": environment, "model": model, "serving": null });
+        return Line { cells, json };
     };
-    let (logged, _) = view.reader.entry(serving.entry)?;
-    let by = people.name(&logged.event.header.proposer);
+    let by = stretch.authorised.signers.first().map(Signer::name).unwrap_or_default();
     let completion = completion(slot, serving);
-    let infra = logged.event.body.infra();
-    let since = logged.entry.recorded_at;
-    let commit = infra.map(|infra| format!("{}@{}", infra.repository, prose::short_commit(infra)));
+    let since = stretch.opened.recorded_at;
+    let commit = stretch.infra.as_ref().map(|infra| format!("{}@{}", infra.repository, infra.short_id()));
     let cells = vec![
         environment.to_string(),
         model.to_string(),
@@ -208,26 +248,25 @@ fn describe_slot(
         format!("entry {}", serving.entry),
         commit.unwrap_or_default(),
     ];
-    let digest = match &logged.event.body {
-        Body::ModelPromoted(body) => Some(body.digest),
-        Body::ModelRolledBack(body) => Some(body.to_digest),
-        _ => None,
-    };
     let json = json!({
         "environment": environment,
         "model": model,
         "serving": {
             "version": serving.version,
-            "digest": digest,
+            "digest": stretch.digest,
             "since": since,
             "by": by,
             "entry": serving.entry,
+            "leaf_hash": stretch.authorised.leaf_hash,
+            "opened_by": stretch.opened.index,
             "completion": completion,
-            "infra": infra,
+            "infra": stretch.infra.as_ref().map(|infra| {
+                json!({ "repository": infra.repository, "commit": infra.id, "tag": infra.tag })
+            }),
         },
         "could_go_back_to": slot.stack.iter().rev().skip(1).map(|below| &below.version).collect::<Vec<_>>(),
     });
-    Ok(Line { cells, json })
+    Line { cells, json }
 }
 
 /// Whether what serves was reported as in place.

@@ -90,7 +90,7 @@ impl Timeline {
         let query = self.query(context)?;
         let (shown, mut chronicle) = tell(context, &self.trust, query)?;
         if self.format == Format::Html {
-            add_details(context, &shown, &mut chronicle)?;
+            add_details(context, &shown, &mut chronicle);
         }
         let _ = zone;
         context.print(format!("{chronicle:#?}"))?;
@@ -109,14 +109,14 @@ impl Timeline {
         };
         match &self.incident {
             None => Ok(query),
-            Some(id) => around(context, id, query),
+            Some(id) => around(context, id, &query),
         }
     }
 }
 
 /// The query for what an incident was about: the log is read once to find it.
-fn around(context: &Context, id: &Name, query: Query) -> Result<Query, Failure> {
-    let all = Query { incident: Some(id.clone()), kinds: vec![Kind::IncidentDetected], ..Query::default() };
+fn around(context: &Context, id: &Name, query: &Query) -> Result<Query, Failure> {
+    let all = Query { incident: Some(id.clone()), kinds: vec![Kind::LedgerCreated], ..Query::default() };
     let (_, found) = tell(context, &TrustArgs::default(), all)?;
     let incident = found.incidents.last().ok_or_else(|| {
         Failure::usage(format!("no entry detects an incident `{id}`"))
@@ -141,7 +141,7 @@ pub fn tell(context: &Context, trust: &TrustArgs, query: Query) -> Result<(Shown
 
 /// Adds to each row the signatures, and the proof that its entry stands in the log. An entry that cannot be proved
 /// has none: what is wrong with it, the verifier tells.
-fn add_details(context: &Context, shown: &Shown, chronicle: &mut Chronicle) -> Result<(), Failure> {
+fn add_details(context: &Context, shown: &Shown, chronicle: &mut Chronicle) {
     let indexes: BTreeSet<u64> = chronicle.rows.iter().map(|row| row.entry.index).collect();
     let proofs: BTreeMap<u64, _> =
         match prove_entries(context.index_dir().as_deref(), &shown.reader, &indexes) {
@@ -160,5 +160,4 @@ fn add_details(context: &Context, shown: &Shown, chronicle: &mut Chronicle) -> R
             proof: Some(String::from_utf8_lossy(&proved.proof.encode()).into_owned()),
         });
     }
-    Ok(())
 }

@@ -11,10 +11,11 @@ use crate::ledger::writer::Ledger;
 use crate::lifecycle::onlooker::{Onlooker, Seen};
 use crate::lifecycle::policy::ReleasePolicy;
 use crate::lifecycle::rules::{GitEvidence, Submission, replay};
-use crate::lifecycle::state::{Charter, Evaluations, NoSource, Slot, State, VersionRow};
+use crate::lifecycle::state::{Charter, Evaluations, NoSource, Row, RowKey, Slot, State, VersionRow};
 use crate::log::entry::Entry;
 use crate::log::reader::{LogReader, LoggedEntry};
 use crate::time::Timestamp;
+use crate::timeline::prose::People;
 
 /// Up to where a view replays.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +108,18 @@ impl View {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(view)
+    }
+}
+
+impl View {
+    /// Who holds which key, as the state knows them.
+    #[must_use]
+    pub fn people(&self) -> People {
+        let holders = self.state.rows().filter_map(|(key, row)| match (key, row) {
+            (RowKey::Holder(key), Row::Holder(holder)) => Some((*key, holder.person.clone())),
+            _ => None,
+        });
+        holders.collect()
     }
 }
 

@@ -22,6 +22,7 @@ pub mod pack_dir;
 pub mod pack_import;
 pub mod pack_source;
 pub mod pack_write;
+pub mod proof_set;
 pub mod prove;
 pub mod tile_stream;
 pub mod tlog_proof;

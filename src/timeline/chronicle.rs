@@ -158,6 +158,18 @@ pub struct Stretch {
     pub closed: Option<EntryRef>,
 }
 
+impl Stretch {
+    /// The entries that it rests on, by index, each once.
+    pub fn entries(&self) -> impl Iterator<Item = &EntryRef> {
+        let completed = self.completed.as_ref().map(|done| &done.entry);
+        let rest = [Some(&self.authorised), Some(&self.opened), completed, self.closed.as_ref()];
+        let mut entries: Vec<&EntryRef> = rest.into_iter().flatten().collect();
+        entries.sort_by_key(|entry| entry.index);
+        entries.dedup_by_key(|entry| entry.index);
+        entries.into_iter()
+    }
+}
+
 /// An infra commit, without the objects that are embedded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
@@ -167,6 +179,14 @@ pub struct Commit {
     pub id: String,
     /// The tag, where there is one.
     pub tag: Option<Name>,
+}
+
+impl Commit {
+    /// The first characters of the id, for people.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        self.id.get(..10).unwrap_or(&self.id)
+    }
 }
 
 impl From<&InfraCommit> for Commit {

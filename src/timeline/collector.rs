@@ -40,7 +40,14 @@ pub struct Collector {
     slots: BTreeMap<Place, SlotSeen>,
     /// Where each remembered change was.
     changes: HashMap<u64, Place>,
-    incidents: Vec<Incident>,
+    /// By the entry that first detected them, which is what tells them apart: an id may come again.
+    incidents: BTreeMap<u64, Incident>,
+    /// Those that are open, by id.
+    open: HashMap<Name, u64>,
+    /// The incident that a remembered change names.
+    recovering: HashMap<u64, u64>,
+    /// Where the incident was that the last entry resolved.
+    resolved: Vec<(EnvironmentName, Option<Name>)>,
     rows: Vec<Row>,
     last: Option<(u64, Timestamp)>,
     /// Whether what follows is behind the query's end: nothing more is to be seen.
@@ -79,11 +86,20 @@ impl Collector {
             ledger_id: None,
             slots: BTreeMap::new(),
             changes: HashMap::new(),
-            incidents: Vec::new(),
+            incidents: BTreeMap::new(),
+            open: HashMap::new(),
+            recovering: HashMap::new(),
+            resolved: Vec::new(),
             rows: Vec::new(),
             last: None,
             is_over: false,
         }
+    }
+
+    /// When the last entry was recorded that was shown.
+    #[must_use]
+    pub fn last_recorded_at(&self) -> Timestamp {
+        self.last.map_or(Timestamp::EPOCH, |(_, recorded_at)| recorded_at)
     }
 
     /// Who holds which key, as far as lawful entries said.
@@ -99,9 +115,9 @@ impl Collector {
         let last_at = last.map_or(Timestamp::EPOCH, |(_, recorded_at)| recorded_at);
         let (from, to) = (query.since.unwrap_or(Timestamp::EPOCH), query.until.unwrap_or(last_at));
         let mut lanes: Vec<Lane> = slots.into_iter().filter_map(|(place, slot)| slot.lane(place)).collect();
-        lanes
-            .iter_mut()
-            .for_each(|lane| lane.stretches.retain(|stretch| query.takes_in_stretch(stretch, from, to)));
+        for lane in &mut lanes {
+            lane.stretches.retain(|stretch| query.takes_in_stretch(stretch, from, to));
+        }
         lanes.retain(|lane| query.takes_in_place(Some(&lane.environment), Some(&lane.model)));
         lanes.retain(|lane| !lane.stretches.is_empty());
         if query.environment.is_some() {
@@ -109,8 +125,8 @@ impl Collector {
             let is_told = |model: &Name| lanes.iter().any(|lane| lane.model == *model);
             rows.retain(|row| row.environment.is_some() || row.model.as_ref().is_none_or(is_told));
         }
-        let incidents = incidents.into_iter().filter(|incident| query.takes_in_incident(incident, from, to));
-        let incidents: Vec<Incident> = incidents.collect();
+        let incidents: Vec<Incident> =
+            incidents.into_values().filter(|incident| query.takes_in_incident(incident, from, to)).collect();
         let began = lanes.iter().flat_map(|lane| &lane.stretches).map(|stretch| stretch.opened.recorded_at);
         let began = began.chain(rows.iter().map(|row| row.entry.recorded_at)).min();
         let since = query.since.or(began).unwrap_or(last_at);
@@ -148,7 +164,13 @@ impl Collector {
     }
 
     /// A promotion, rollback or withdrawal takes effect.
-    fn take_change(&mut self, place: Place, seen: &Seen<'_>, rows: &mut dyn Rows) {
+    fn take_change(
+        &mut self,
+        (environment, model): (&EnvironmentName, &Name),
+        seen: &Seen<'_>,
+        rows: &mut dyn Rows,
+    ) {
+        let place = (environment.clone(), model.clone());
         let by = self.entry_ref(seen);
         let placed = match &seen.event.body {
             Body::ModelPromoted(b) => Some((b.version.clone(), b.digest, Commit::from(&b.infra))),
@@ -163,6 +185,7 @@ impl Collector {
             && let Some(old) = slot.changes.pop_front()
         {
             self.changes.remove(&old);
+            self.recovering.remove(&old);
         }
         if let Some((version, digest, infra)) = placed {
             slot.placed.push(Placed { by: by.clone(), version, digest, infra, completed: None });
@@ -175,17 +198,16 @@ impl Collector {
         let by = self.entry_ref(seen);
         let completion =
             Completion { entry: by.clone(), outcome: body.outcome, completed_at: body.completed_at };
-        for recovery in self.incidents.iter_mut().flat_map(|incident| &mut incident.recoveries) {
-            if recovery.change.index == body.change {
-                recovery.completed = Some(completion.clone());
-            }
+        if let Some(recovery) = self.recovery_mut(body.change) {
+            recovery.completed = Some(completion.clone());
         }
         let Some(place) = self.changes.get(&body.change).cloned() else { return };
         let Some(slot) = self.slots.get_mut(&place) else { return };
         for placed in slot.placed.iter_mut().filter(|placed| placed.by.index == body.change) {
             placed.completed = Some(completion.clone());
         }
-        let stretches = slot.past.iter_mut().chain(&mut slot.serving);
+        // What may still report stands near the end.
+        let stretches = slot.past.iter_mut().rev().take(CHANGES_REMEMBERED).chain(&mut slot.serving);
         for stretch in stretches.filter(|stretch| stretch.authorised.index == body.change) {
             stretch.completed = Some(completion.clone());
         }
@@ -206,7 +228,9 @@ impl Collector {
         if !is_same {
             if let Some(mut over) = slot.serving.take() {
                 over.closed = Some(by.clone());
-                let is_told = self.query.since.is_none_or(|since| by.recorded_at > since);
+                let is_told = self.query.since.is_none_or(|since| by.recorded_at > since)
+                    && self.query.takes_in_place(Some(environment), Some(model))
+                    && !self.query.only_finds();
                 slot.past.extend(Some(over).filter(|_| is_told));
             }
             let placed =
@@ -245,9 +269,9 @@ impl Collector {
             self.slots.get(&(environment.clone(), model.clone())).and_then(|slot| slot.serving.as_ref());
         let failed_since = serving.filter(|stretch| stretch.authorised.index == failed.entry);
         let failed_since = failed_since.map(|stretch| stretch.opened.clone());
-        let Some(incident) = self.incidents.iter_mut().rev().find(|incident| incident.id == *id) else {
-            return;
-        };
+        let Some(&first) = self.open.get(id) else { return };
+        let Some(incident) = self.incidents.get_mut(&first) else { return };
+        self.recovering.insert(by.index, first);
         let detected = incident.places.iter().find(|place| {
             place.environment == *environment && place.model.as_ref().is_none_or(|of| of == model)
         });
@@ -266,6 +290,12 @@ impl Collector {
         });
     }
 
+    /// What a change recovers from, where it names an incident that is told.
+    fn recovery_mut(&mut self, change: u64) -> Option<&mut Recovery> {
+        let incident = self.incidents.get_mut(self.recovering.get(&change)?)?;
+        incident.recoveries.iter_mut().rev().find(|recovery| recovery.change.index == change)
+    }
+
     fn take_incident(&mut self, seen: &Seen<'_>) {
         match &seen.event.body {
             Body::IncidentDetected(b) => {
@@ -276,48 +306,40 @@ impl Collector {
                     detected_at: b.detected_at,
                     evidence: b.evidence.iter().copied().collect(),
                 };
-                let open = self
-                    .incidents
-                    .iter_mut()
-                    .find(|known| known.id == b.incident && known.resolved.is_none());
-                match open {
-                    Some(incident) => incident.places.push(place),
-                    None => self.incidents.push(Incident {
-                        id: b.incident.clone(),
-                        severity: b.severity.clone(),
-                        summary: b.summary.clone(),
-                        places: vec![place],
-                        recoveries: Vec::new(),
-                        resolved: None,
-                    }),
-                }
+                let first = *self.open.entry(b.incident.clone()).or_insert(seen.index);
+                let incident = self.incidents.entry(first).or_insert_with(|| Incident {
+                    id: b.incident.clone(),
+                    severity: b.severity.clone(),
+                    summary: b.summary.clone(),
+                    places: Vec::new(),
+                    recoveries: Vec::new(),
+                    resolved: None,
+                });
+                incident.places.push(place);
             }
-            Body::IncidentResolved(b) => {
-                let by = self.entry_ref(seen);
-                let open = self
-                    .incidents
-                    .iter_mut()
-                    .find(|known| known.id == b.incident && known.resolved.is_none());
-                if let Some(incident) = open {
-                    incident.resolved = Some((by, b.resolved_at));
-                }
-                // What was over before the time that is asked for is not told. A recovery may still be ratified: that
-                // is a row of its own.
-                if let Some(since) = self.query.since {
-                    self.incidents.retain(|known| {
-                        known.resolved.as_ref().is_none_or(|(by, _)| by.recorded_at >= since)
-                    });
-                }
-            }
+            Body::IncidentResolved(b) => self.resolve(&b.incident, b.resolved_at, seen),
             Body::EntryRatified(b) if b.ratification == Ratification::BreakGlass => {
                 let by = self.entry_ref(seen);
-                for recovery in self.incidents.iter_mut().flat_map(|incident| &mut incident.recoveries) {
-                    if recovery.change.index == b.entry {
-                        recovery.ratified = Some(by.clone());
-                    }
+                if let Some(recovery) = self.recovery_mut(b.entry) {
+                    recovery.ratified = Some(by);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn resolve(&mut self, id: &Name, resolved_at: Timestamp, seen: &Seen<'_>) {
+        let by = self.entry_ref(seen);
+        let Some(first) = self.open.remove(id) else { return };
+        let Some(incident) = self.incidents.get_mut(&first) else { return };
+        let place = |place: &IncidentPlace| (place.environment.clone(), place.model.clone());
+        self.resolved = incident.places.iter().map(place).collect();
+        incident.resolved = Some((by, resolved_at));
+        // What was over before the time that is asked for is not told, nor what is not asked for.
+        let is_told = self.query.since.is_none_or(|since| seen.recorded_at >= since)
+            && self.query.takes_in_incident(incident, Timestamp::EPOCH, Timestamp::MAX);
+        if !is_told {
+            self.incidents.remove(&first);
         }
     }
 
@@ -328,18 +350,12 @@ impl Collector {
         let environment = about.environment.or(change.map(|(environment, _)| environment));
         let model = about.model.or(change.map(|(_, model)| model));
         let query = &self.query;
-        let resolved = match (&seen.event.body, about.incident) {
-            (Body::IncidentResolved(_), Some(id)) => {
-                self.incidents.iter().rev().find(|known| known.id == *id)
+        let takes_in_place = match &seen.event.body {
+            Body::IncidentResolved(_) => {
+                let mut places = self.resolved.iter();
+                places.any(|(environment, model)| query.takes_in_place(Some(environment), model.as_ref()))
             }
-            _ => None,
-        };
-        let takes_in_place = match resolved {
-            Some(incident) => incident
-                .places
-                .iter()
-                .any(|place| query.takes_in_place(Some(&place.environment), place.model.as_ref())),
-            None => query.takes_in_place(environment, model),
+            _ => query.takes_in_place(environment, model),
         };
         let is_asked_for = takes_in_place
             && query.since.is_none_or(|since| seen.recorded_at >= since)
@@ -410,11 +426,9 @@ impl Collector {
                 self.origin = Some(b.origin.clone());
                 self.ledger_id = Some(seen.leaf_hash);
             }
-            Body::ModelPromoted(b) => self.take_change((b.environment.clone(), b.model.clone()), seen, rows),
-            Body::ModelRolledBack(b) => {
-                self.take_change((b.environment.clone(), b.model.clone()), seen, rows)
-            }
-            Body::ModelWithdrawn(b) => self.take_change((b.environment.clone(), b.model.clone()), seen, rows),
+            Body::ModelPromoted(b) => self.take_change((&b.environment, &b.model), seen, rows),
+            Body::ModelRolledBack(b) => self.take_change((&b.environment, &b.model), seen, rows),
+            Body::ModelWithdrawn(b) => self.take_change((&b.environment, &b.model), seen, rows),
             Body::ChangeCompleted(b) => self.take_completion(b, seen, rows),
             _ => self.take_incident(seen),
         }
@@ -454,6 +468,11 @@ impl Query {
         fits_environment && fits_model
     }
 
+    /// Whether it only looks for an incident, whose time is not known yet: what served meanwhile is not told.
+    const fn only_finds(&self) -> bool {
+        self.incident.is_some() && self.since.is_none()
+    }
+
     fn takes_in_stretch(&self, stretch: &Stretch, since: Timestamp, until: Timestamp) -> bool {
         let overlaps = stretch.opened.recorded_at <= until
             && stretch.closed.as_ref().is_none_or(|closed| closed.recorded_at > since);
@@ -486,10 +505,9 @@ impl Query {
         times.extend(incident.resolved.iter().map(|(by, _)| by.recorded_at));
         let (first, last) = (times.iter().min().copied(), times.iter().max().map(|last| last.plus_ms(1)));
         let environment = only(incident.places.iter().map(|place| &place.environment)).cloned();
-        let model = match incident.places.iter().all(|place| place.model.is_some()) {
-            true => only(incident.places.iter().filter_map(|place| place.model.as_ref())).cloned(),
-            false => None,
-        };
+        let has_model = incident.places.iter().all(|place| place.model.is_some());
+        let model = only(incident.places.iter().filter_map(|place| place.model.as_ref())).cloned();
+        let model = model.filter(|_| has_model);
         Self {
             since: self.since.or(first),
             until: self.until.or(last),
