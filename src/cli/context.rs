@@ -113,6 +113,14 @@ impl Context {
         Ok(context)
     }
 
+    /// The same context by another clock, which may leap by days.
+    #[must_use]
+    pub(crate) fn by(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self.global.clock_ok = true;
+        self
+    }
+
     /// Takes from the config file what neither a flag nor the environment says.
     fn take_defaults(&mut self, config: UserConfig) {
         let global = &mut self.global;

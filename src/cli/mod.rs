@@ -3,12 +3,14 @@
 //! Answers go to stdout, the rest to stderr. What is refused, wrong or failed becomes a
 //! [`failure::Failure`] with a sentence, a hint and an exit code.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cli::context::{ColorChoice, Context, Global};
 use crate::cli::failure::Failure;
+use crate::time::Clock;
 use crate::timeline::prose;
 
 pub mod answer;
@@ -202,7 +204,11 @@ fn misread(error: &clap::Error, json: bool) -> u8 {
 
 fn run(cli: Cli, began: Instant) -> Result<(), Failure> {
     let context = Context::new(cli.global)?;
-    let outcome = dispatch(cli.command, &context);
+    run_in(cli.command, &context, began)
+}
+
+fn run_in(command: Command, context: &Context, began: Instant) -> Result<(), Failure> {
+    let outcome = dispatch(command, context);
     context.tell(format_args!("took: {} ms", began.elapsed().as_millis()));
     outcome
 }
@@ -246,13 +252,14 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// Runs one command line of the program's own, as the demonstration does.
+/// Runs one command line of the program's own by a clock of its own, as the demonstration does.
 ///
 /// # Errors
 /// What the command ends in; a line that does not parse is our own mistake.
-pub(crate) fn run_line(args: &[String]) -> Result<(), Failure> {
+pub(crate) fn run_line(args: &[String], clock: Arc<dyn Clock>) -> Result<(), Failure> {
     let line = std::iter::once("rollbook").chain(args.iter().map(String::as_str));
-    run(Cli::try_parse_from(line).map_err(Failure::usage)?, Instant::now())
+    let cli = Cli::try_parse_from(line).map_err(Failure::usage)?;
+    run_in(cli.command, &Context::new(cli.global)?.by(clock), Instant::now())
 }
 
 fn choose_colour(choice: ColorChoice) {

@@ -85,20 +85,12 @@ impl Status {
         lines.extend(self.owed(&shown.state, at));
         print(context, lines)?;
         if self.trust.trust.is_some() || self.at.is_some() || self.at_index.is_some() {
-            self.print_basis(context, &shown)?;
+            print_basis(context, &shown)?;
         }
         let entries =
             chronicle.lanes.iter().flat_map(|lane| lane.stretches.iter().flat_map(Stretch::entries));
         self.prove.write(context, &shown, entries.cloned().collect())?;
         shown.end()
-    }
-
-    fn print_basis(&self, context: &Context, shown: &Shown) -> Result<(), Failure> {
-        if context.json() {
-            context.print_json(&json!({ "basis": shown.basis_json(context.now()) }))
-        } else {
-            context.print(prose::visible(&shown.basis_line(context.now())))
-        }
     }
 
     /// What serves, by environment and model; a slot in which nothing does is told, too.
@@ -190,6 +182,15 @@ impl Status {
             Line { cells, json }
         };
         rollbacks.filter(|owed| self.shows(&owed.environment, Some(&owed.model))).map(line).collect()
+    }
+}
+
+/// Says what the answer rests on.
+fn print_basis(context: &Context, shown: &Shown) -> Result<(), Failure> {
+    if context.json() {
+        context.print_json(&json!({ "basis": shown.basis_json(context.now()) }))
+    } else {
+        context.print(prose::visible(&shown.basis_line(context.now())))
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! What the story is made of is real: models really fitted ([`weights`]), a repository really signed
 //! ([`repository`]), keys in files, and every step a command that anyone could type. The last step
-//! shows what a [`forgery`] looks like to the verifier.
+//! shows what a [`forgery`] looks like to the verifier. Only its time is made up: a clock of the story's own lets
+//! [`STORY_MS`] go by in a few seconds, and ends at the machine's.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use clap::Args;
 use serde_json::json;
@@ -19,7 +22,7 @@ use crate::cli::run_line;
 use crate::hash::Hash;
 use crate::linkage::git::ObjectId;
 use crate::signing::key_file::read_private_key;
-use crate::time::{MINUTE_MS, Timestamp};
+use crate::time::{Clock, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 pub mod forgery;
 pub mod repository;
@@ -73,6 +76,9 @@ const LESSON: (&str, &str) = (
 
 const MODEL: &str = "credit-scorer";
 
+/// How long the story takes by its own clock: nine days, of which its steps leave a day for the last one.
+const STORY_MS: i64 = 9 * DAY_MS;
+
 /// People of the demo: name, file of their key, role.
 const PEOPLE: [(&str, &str, &str); 6] = [
     ("rita", "registrar.pem", "registrar"),
@@ -84,6 +90,8 @@ const PEOPLE: [(&str, &str, &str); 6] = [
 ];
 
 /// See a real model directory and a real Git repository go through a bad release and a rollback.
+///
+/// It is told as if it had begun nine days ago and ended now: recorded times are the story's.
 ///
 /// Builds everything that it needs in DIR: keys, a Git repository with SSH-signed tags, two fitted
 /// models, a ledger. Every step is printed as the command that it is.
@@ -109,7 +117,9 @@ impl Demo {
                 tempfile::Builder::new().prefix("rollbook-demo-").tempdir().map_err(Failure::world)?.keep()
             }
         };
-        Story { context, dir }.tell()
+        let clock = Arc::new(StoryClock::from(context.now().plus_ms(-STORY_MS)));
+        let begin = clock.now();
+        Story { context, dir, clock, begin }.tell()
     }
 }
 
@@ -126,6 +136,23 @@ fn new_directory(dir: &Path) -> Result<PathBuf, Failure> {
 struct Story<'a> {
     context: &'a Context,
     dir: PathBuf,
+    clock: Arc<StoryClock>,
+    begin: Timestamp,
+}
+
+/// The clock of the story: it stands until it is told to go on.
+struct StoryClock(AtomicI64);
+
+impl From<Timestamp> for StoryClock {
+    fn from(begin: Timestamp) -> Self {
+        Self(AtomicI64::new(begin.as_millis()))
+    }
+}
+
+impl Clock for StoryClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH.plus_ms(self.0.load(Ordering::Relaxed))
+    }
 }
 
 impl Story<'_> {
@@ -141,10 +168,13 @@ impl Story<'_> {
         self.chapter(
             "1.0.0 is registered, measured, and goes through staging and a shadow run to production",
         )?;
+        self.wait(2 * HOUR_MS - 6 * MINUTE_MS);
         self.release("1.0.0", Recipe::Sound, 7)?;
         self.chapter("1.1.0 follows: better on paper, trained on what clerks once decided")?;
+        self.wait(4 * DAY_MS);
         self.release("1.1.0", Recipe::Careless, 14)?;
         self.chapter("A monitor tells of drift; an incident is opened, and one responder breaks the glass")?;
+        self.wait(41 * HOUR_MS);
         self.roll_back()?;
         self.chapter("An approver stands behind it; the policy learns")?;
         self.stand_behind()?;
@@ -157,6 +187,16 @@ impl Story<'_> {
         self.chapter("Somebody rewrites history: 1.1.0 is to have been promoted by nobody's fault")?;
         self.forge()?;
         self.farewell()
+    }
+
+    /// Lets time go by.
+    fn wait(&self, span_ms: i64) {
+        self.clock.0.fetch_add(span_ms, Ordering::Relaxed);
+    }
+
+    /// Lets it go by until now: the story is over.
+    fn catch_up(&self) {
+        self.clock.0.fetch_max(self.context.now().as_millis(), Ordering::Relaxed);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -183,7 +223,8 @@ impl Story<'_> {
         if self.context.json() {
             line.push("--json".into());
         }
-        run_line(&line)
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
+        run_line(&line, clock)
     }
 
     /// A file of the demo, by its full path.
@@ -231,16 +272,16 @@ impl Story<'_> {
         repository.allow_signer(dan, key.public_key()).map_err(Failure::world)?;
         let sign = |bytes: &[u8]| *key.sign(bytes).as_bytes();
         let signer = ObjectSigner { public_key: key.public_key(), sign: &sign };
-        let start = self.context.now().plus_ms(-30 * MINUTE_MS);
+        // Each a few minutes before the entry that names it.
         let steps = [
-            ("staging", "1.0.0", "staging-1.0.0"),
-            ("production", "1.0.0", "production-1.0.0"),
-            ("staging", "1.1.0", "staging-1.1.0"),
-            ("production", "1.1.0", "production-1.1.0"),
-            ("production", "1.0.0", "rollback-1.0.0"),
+            ("staging", "1.0.0", "staging-1.0.0", 2 * HOUR_MS + 55 * MINUTE_MS),
+            ("production", "1.0.0", "production-1.0.0", 25 * HOUR_MS + 20 * MINUTE_MS),
+            ("staging", "1.1.0", "staging-1.1.0", 122 * HOUR_MS + 30 * MINUTE_MS),
+            ("production", "1.1.0", "production-1.1.0", 145 * HOUR_MS),
+            ("production", "1.0.0", "rollback-1.0.0", 186 * HOUR_MS + 19 * MINUTE_MS),
         ];
-        for (minute, (environment, version, tag)) in (0..).zip(steps) {
-            let time = start.plus_ms(minute * MINUTE_MS);
+        for (environment, version, tag, offset_ms) in steps {
+            let time = self.begin.plus_ms(offset_ms);
             let commit = self.commit_manifest(&repository, dan, (environment, version), time)?;
             let message = format!("{MODEL} {version} in {environment}\n");
             repository.tag(tag, commit, &message, dan, time, signer).map_err(Failure::world)?;
@@ -292,6 +333,7 @@ impl Story<'_> {
             let public = format!("keys/{file}.pub");
             let line = ["key", "grant", "--key", "keys/admin.pem", &public, "--name", name, "--role", role];
             let scope = ["--env", "staging", "--env", "production", "--model", "credit-*"];
+            self.wait(MINUTE_MS);
             self.rollbook(&[line.as_slice(), &scope].concat())?;
         }
         Ok(())
@@ -310,11 +352,17 @@ impl Story<'_> {
     fn release(&self, version: &str, recipe: Recipe, first: u64) -> Result<(), Failure> {
         let measured = Classifier::fit(recipe).evaluate();
         self.register(recipe, version)?;
+        self.wait(25 * MINUTE_MS);
         self.evaluate(version, "regression", measured.accuracy, None)?;
+        self.wait(35 * MINUTE_MS);
         self.promote(version, "staging")?;
+        self.wait(2 * MINUTE_MS);
         self.complete(first + 2, "keys/deployer.pem")?;
+        self.wait(21 * HOUR_MS);
         self.evaluate(version, "shadow", measured.accuracy, Some("staging"))?;
+        self.wait(90 * MINUTE_MS);
         self.promote(version, "production")?;
+        self.wait(4 * MINUTE_MS);
         self.complete(first + 5, "keys/deployer.pem")
     }
 
@@ -349,19 +397,23 @@ impl Story<'_> {
         let how = ["--version", "1.1.0", "--kind", "concept", "--statistic", "demographic_parity_difference"];
         let much = ["--value", &value, "--threshold", "0.1", "--window", "24h", "--monitor", "approvals"];
         self.rollbook(&[what.as_slice(), &how, &much].concat())?;
+        self.wait(6 * MINUTE_MS);
         let what = ["incident", "open", "--key", "keys/responder.pem", "INC-7", "--env", "production"];
         self.rollbook(
             &[what.as_slice(), &["--model", MODEL, "--severity", "sev1", "--evidence", "21"]].concat(),
         )?;
+        self.wait(3 * MINUTE_MS + 10 * SECOND_MS);
         let what = ["rollback", "--key", "keys/responder.pem", MODEL, "--env", "production", "--break-glass"];
         let commit = ["--repo", "infra", "--tag", "rollback-1.0.0"];
         let why = ["--reason", "approvals differ between groups", "--incident", "INC-7"];
         self.rollbook(&[what.as_slice(), &commit, &why, &["--session-state", "preserved"]].concat())?;
         self.rollbook(&["status"])?;
+        self.wait(MINUTE_MS + 22 * SECOND_MS);
         self.complete(23, "keys/responder.pem")
     }
 
     fn stand_behind(&self) -> Result<(), Failure> {
+        self.wait(4 * HOUR_MS);
         self.rollbook(&[
             "ratify",
             "--key",
@@ -370,13 +422,16 @@ impl Story<'_> {
             "--reason",
             "right, and right at once",
         ])?;
+        self.wait(40 * MINUTE_MS);
         self.rollbook(&["incident", "resolve", "--key", "keys/responder.pem", "INC-7"])?;
+        self.wait(20 * MINUTE_MS);
         let reason = ["--reason", "trained on what clerks once decided"];
         let retire = ["retire", "--key", "keys/registrar.pem", MODEL, "1.1.0"];
         self.rollbook(&[retire.as_slice(), &reason].concat())?;
         let policy = self.path("policy-2.toml");
         std::fs::write(&policy, POLICY.replace(LESSON.0, LESSON.1))
             .map_err(|error| Failure::io("write", &policy, &error))?;
+        self.catch_up();
         self.rollbook(&["policy", "set", "--key", "keys/admin.pem", "policy-2.toml"])
     }
 
