@@ -100,6 +100,7 @@ impl View {
             if !until.takes_in(index, recorded_at) || !onlooker.wants_more() {
                 return Ok(ControlFlow::Break(()));
             }
+            onlooker.reached(index, recorded_at, state);
             let lawful = Some(replay_entry(state, logged));
             let (leaf_hash, event) = (logged.leaf_hash, &logged.event);
             let signers = &logged.entry.envelope.signers();

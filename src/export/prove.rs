@@ -103,11 +103,13 @@ pub fn prove_entries(
         indexes.iter().zip(&entries).map(|(&index, bytes)| (index, leaf_hash(&bytes.entry))).collect();
     let (size, root) = (reader.size(), *reader.checkpoint().checkpoint().root());
     let proofs = checked(index_dir, reader, |nodes| {
-        let prove = |&(index, leaf): &(u64, Hash)| {
-            let hashes = prove_inclusion(index, size, nodes).map_err(missing)?;
-            Ok(verify_inclusion(&leaf, index, size, &hashes, &root).is_ok().then_some(hashes))
-        };
-        leaves.iter().map(prove).collect::<Result<Option<Vec<Vec<Hash>>>, MissingNode>>()
+        // All are made before any is checked: where nodes are only asked for, all are to be asked for.
+        let prove = |&(index, _): &(u64, Hash)| prove_inclusion(index, size, nodes).map_err(missing);
+        let proofs = leaves.iter().map(prove).collect::<Result<Vec<Vec<Hash>>, MissingNode>>()?;
+        let mut with_leaves = leaves.iter().zip(&proofs);
+        let hold = with_leaves
+            .all(|((index, leaf), hashes)| verify_inclusion(leaf, *index, size, hashes, &root).is_ok());
+        Ok(hold.then_some(proofs))
     })?;
     let with_proof = |((bytes, hashes), &index): ((EntryBytes, Vec<Hash>), &u64)| {
         let proof = TlogProof::new(index, hashes, reader.checkpoint().clone())?;

@@ -67,6 +67,7 @@ mod rule_rows_of_evidence;
 mod rule_rows_of_git;
 mod rule_table;
 mod rules_model;
+mod served;
 mod store_kill;
 mod support;
 mod tampering;

@@ -4,14 +4,21 @@
 //!
 //! The model knows no rows, no index and no code of `lifecycle`: lists of what happened, searched from the start.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
+use rollbook::cli::view::{Until, View};
 use rollbook::event::body::Body;
 use rollbook::event::release::{ChangeOutcome, Serving};
 use rollbook::ledger::receipt::AppendError;
 use rollbook::lifecycle::refusal::Refusal;
+use rollbook::log::reader::LogReader;
 use rollbook::log::trust_root::TrustRoot;
 use rollbook::note::checkpoint::Origin;
 use rollbook::time::{MINUTE_MS, Timestamp};
+use rollbook::timeline::chronicle::{Basis, Chronicle, Query, Stretch};
+use rollbook::timeline::collector::Collector;
+use rollbook::verifier::replay::Watch;
 use rollbook::verifier::verify::{Options, verify_dir};
 
 use crate::support::events;
@@ -193,6 +200,8 @@ struct Model {
     first: Vec<(usize, usize, u64)>,
     open: Vec<(usize, usize)>,
     glasses: Vec<Glass>,
+    /// Behind each entry, by index: when it was recorded, and what serves in each environment.
+    told: BTreeMap<u64, (Timestamp, [Option<(usize, u64)>; 2])>,
 }
 
 impl Model {
@@ -467,6 +476,7 @@ fn play(steps: &[Step]) -> Result<u64, TestCaseError> {
                     "step {number}, {step:?}: recorded, and the model says no\n{model:#?}"
                 );
                 model.take(&step, receipt.index, test.now());
+                model.told.insert(receipt.index, (test.now(), [model.serving(0), model.serving(1)]));
                 accepted += 1;
             }
             Err(AppendError::Refused(refusal)) => {
@@ -483,7 +493,72 @@ fn play(steps: &[Step]) -> Result<u64, TestCaseError> {
     }
     drop(ledger);
     verifies(&test, &model)?;
+    tells_what_served(&test, &model)?;
     Ok(accepted)
+}
+
+/// What a chronicle says served when is what the model says: read without trust and as the verifier shows it, whole
+/// and of a part of the time.
+fn tells_what_served(test: &TestLedger, model: &Model) -> Result<(), TestCaseError> {
+    let reader = || LogReader::open(&test.dir()).unwrap();
+    let read = |query: Query| {
+        let mut collector = Collector::new(query);
+        View::replay_shown(reader(), Until::Now, &mut collector).unwrap();
+        collector.finish(no_basis())
+    };
+    let whole = read(Query::default());
+    let mut collector = Collector::new(Query::default());
+    let watch = Watch::new(&mut collector);
+    let options = Options { watch: Some(&watch), threads: Some(1), ..Options::default() };
+    verify_dir(&test.dir(), &options, &|_, _| {}).unwrap();
+    prop_assert_eq!(&collector.finish(no_basis()), &whole);
+
+    for (index, (_, served)) in &model.told {
+        for (place, expected) in served.iter().enumerate() {
+            let told = serving_at(&whole, ENVIRONMENTS[place], *index);
+            let expected = expected.map(|(version, entry)| (VERSIONS[version].to_owned(), entry));
+            prop_assert_eq!(told, expected, "{} behind entry {}", ENVIRONMENTS[place], index);
+        }
+    }
+
+    let times: Vec<Timestamp> = model.told.values().map(|(recorded_at, _)| *recorded_at).collect();
+    let (Some(&since), Some(&until)) = (times.get(times.len() / 3), times.get(times.len() * 2 / 3)) else {
+        return Ok(());
+    };
+    let part = read(Query { since: Some(since), until: Some(until), ..Query::default() });
+    let stretches = |chronicle: &Chronicle| {
+        let stretches = chronicle.lanes.iter().flat_map(|lane| {
+            lane.stretches.iter().map(|of| (lane.environment.clone(), of.opened.clone(), of.version.clone()))
+        });
+        stretches.collect::<Vec<_>>()
+    };
+    let overlaps = |stretch: &Stretch| {
+        stretch.opened.recorded_at < until && stretch.closed.as_ref().is_none_or(|by| by.recorded_at > since)
+    };
+    let mut expected = whole.clone();
+    for lane in &mut expected.lanes {
+        lane.stretches.retain(overlaps);
+    }
+    prop_assert_eq!(stretches(&part), stretches(&expected));
+    let rows: Vec<u64> = part.rows.iter().map(|row| row.entry.index).collect();
+    let then = whole.rows.iter().filter(|row| (since..until).contains(&row.entry.recorded_at));
+    prop_assert_eq!(rows, then.map(|row| row.entry.index).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn no_basis() -> Basis {
+    Basis { size: 0, root: None, last_recorded_at: None, checkpoint: None, verdict: None }
+}
+
+fn serving_at(chronicle: &Chronicle, environment: &str, index: u64) -> Option<(String, u64)> {
+    let lane = chronicle.lanes.iter().find(|lane| lane.environment.as_str() == environment)?;
+    let covers = |stretch: &&Stretch| {
+        stretch.opened.index <= index && stretch.closed.as_ref().is_none_or(|by| index < by.index)
+    };
+    let mut covering = lane.stretches.iter().filter(covers);
+    let stretch = covering.next()?;
+    assert!(covering.next().is_none(), "two versions serve behind entry {index}");
+    Some((stretch.version.to_string(), stretch.authorised.index))
 }
 
 /// What was accepted is sound, but for the glass that the model says nobody stood behind.
