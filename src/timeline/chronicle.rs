@@ -60,7 +60,7 @@ pub struct Chronicle {
 }
 
 /// What an answer rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Basis {
     /// How many entries the log has, as it was read.
     pub size: u64,

@@ -186,6 +186,9 @@ struct Glass {
     accepted: bool,
 }
 
+/// Version and entry of what serves in each environment.
+type Served = [Option<(usize, u64)>; 2];
+
 #[derive(Debug, Default)]
 struct Model {
     registered: Vec<usize>,
@@ -201,7 +204,7 @@ struct Model {
     open: Vec<(usize, usize)>,
     glasses: Vec<Glass>,
     /// Behind each entry, by index: when it was recorded, and what serves in each environment.
-    told: BTreeMap<u64, (Timestamp, [Option<(usize, u64)>; 2])>,
+    told: BTreeMap<u64, (Timestamp, Served)>,
 }
 
 impl Model {
@@ -504,14 +507,14 @@ fn tells_what_served(test: &TestLedger, model: &Model) -> Result<(), TestCaseErr
     let read = |query: Query| {
         let mut collector = Collector::new(query);
         View::replay_shown(reader(), Until::Now, &mut collector).unwrap();
-        collector.finish(no_basis())
+        collector.finish(Basis::default())
     };
     let whole = read(Query::default());
     let mut collector = Collector::new(Query::default());
     let watch = Watch::new(&mut collector);
     let options = Options { watch: Some(&watch), threads: Some(1), ..Options::default() };
     verify_dir(&test.dir(), &options, &|_, _| {}).unwrap();
-    prop_assert_eq!(&collector.finish(no_basis()), &whole);
+    prop_assert_eq!(&collector.finish(Basis::default()), &whole);
 
     for (index, (_, served)) in &model.told {
         for (place, expected) in served.iter().enumerate() {
@@ -544,10 +547,6 @@ fn tells_what_served(test: &TestLedger, model: &Model) -> Result<(), TestCaseErr
     let then = whole.rows.iter().filter(|row| (since..until).contains(&row.entry.recorded_at));
     prop_assert_eq!(rows, then.map(|row| row.entry.index).collect::<Vec<_>>());
     Ok(())
-}
-
-fn no_basis() -> Basis {
-    Basis { size: 0, root: None, last_recorded_at: None, checkpoint: None, verdict: None }
 }
 
 fn serving_at(chronicle: &Chronicle, environment: &str, index: u64) -> Option<(String, u64)> {

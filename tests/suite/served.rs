@@ -148,8 +148,9 @@ fn change_entry(log: &Path, index: u64, change: impl Fn(&mut Vec<u8>)) {
     while let Some(located) = scanner.next_frame() {
         let frame = located.unwrap().frame;
         let mut entries: Vec<Vec<u8>> = frame.entries().map(<[u8]>::to_vec).collect();
-        if let Some(entry) =
-            index.checked_sub(frame.first_index()).and_then(|at| entries.get_mut(at as usize))
+        if let Some(entry) = index
+            .checked_sub(frame.first_index())
+            .and_then(|at| entries.get_mut(usize::try_from(at).unwrap()))
         {
             change(entry);
         }

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
+pub mod answers;
 pub mod append;
 pub mod bare;
 pub mod bed;
@@ -21,6 +22,7 @@ pub mod verify;
 /// Measure this disk and these cores; make ledgers to measure with.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
+    Answers(answers::Answers),
     Append(append::Append),
     Verify(verify::Verify),
     Open(open::Open),
@@ -35,6 +37,7 @@ impl Bench {
     /// [`Failure`].
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
+            Self::Answers(command) => command.run(context),
             Self::Append(command) => command.run(context),
             Self::Verify(command) => command.run(context),
             Self::Open(command) => command.run(context),
