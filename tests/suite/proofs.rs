@@ -1,13 +1,16 @@
 //! Proofs: made from tiles or from the log alike, checked by us and by others, and refused where they prove nothing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ct_merkle::{InclusionProof, RootHash};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
-use rollbook::export::prove::{NoProof, prove_entry, prove_growth};
+use rollbook::export::proof_set;
+use rollbook::export::prove::{NoProof, ProvedEntry, prove_entries, prove_entry, prove_growth};
 use rollbook::export::tlog_proof::{PROOF_BYTES_MAX, ProofRefusal, TlogProof, TlogProofError};
 use rollbook::hash::Hash;
 use rollbook::index::tiles::TileRows;
@@ -504,4 +507,36 @@ fn growth_is_proved_at_the_command_line() {
     desk.refused("prove consistency 0 6", 2, &["sizes from 1 on"]);
     desk.refused("prove consistency 6 3", 2, &["ascending"]);
     desk.refused("prove consistency 3 7", 2, &["the 6 published"]);
+}
+
+/// Three entries of a small ledger, proved, and the bytes of the set.
+static PROVED_SET: LazyLock<(Vec<ProvedEntry>, Vec<u8>)> = LazyLock::new(|| {
+    let ledger = ledger_of(9);
+    let proved = prove_entries(None, &reader(&ledger.dir()), &BTreeSet::from([0, 4, 8])).unwrap();
+    let bytes = proof_set::encode(&proved);
+    (proved, bytes)
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #[test]
+    fn a_proof_set_is_read_as_it_was_written_or_refused(
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let _ = proof_set::parse(&noise);
+        let (proved, mut bytes) = PROVED_SET.clone();
+        let keys = [VerifierKey::new_ed25519("example.com/releases", Who::LogKey.secret().public_key()).unwrap()];
+        let read = proof_set::parse(&bytes).unwrap();
+        prop_assert_eq!(proof_set::encode(&read), proof_set::encode(&proved));
+        let at = at.index(bytes.len());
+        let before = std::mem::replace(&mut bytes[at], byte);
+        // A changed byte is a set that cannot be read, or one that does not prove, or was no change.
+        if let Ok(read) = proof_set::parse(&bytes) {
+            let proves = |one: &ProvedEntry| one.proof.verify(&one.entry, &keys).is_ok();
+            let same = proof_set::encode(&read) == proof_set::encode(&proved);
+            prop_assert!(same || !read.iter().all(proves), "byte {} was {}", at, before);
+        }
+    }
 }
