@@ -15,7 +15,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::kept;
 use crate::cli::progress;
 use crate::cli::prove::unproved;
-use crate::cli::record::exists_already;
+use crate::cli::record::{exists_already, write_file};
 use crate::cli::verify::read_trust;
 use crate::cli::verify_source::judge;
 use crate::cli::view::{Until, View};
@@ -87,8 +87,7 @@ impl ProveArgs {
             let message = format!("entry {} is not the one that the answer rests on", other.proof.index());
             return Err(Failure::no("changed_meanwhile", message).hint("run `rollbook verify`"));
         }
-        std::fs::write(path, proof_set::encode(&proved))
-            .map_err(|error| Failure::io("write", path, &error))?;
+        write_file(path, proof_set::encode(&proved), self.force)?;
         context.say(format_args!(
             "{}: {} entries proved at size {}; next: rollbook verify-proof {} --trust FILE",
             path.display(),
