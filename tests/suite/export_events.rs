@@ -11,18 +11,20 @@ use rollbook::event::incident::IncidentDetected;
 use rollbook::event::model::{ModelDigest, ModelRegistered};
 use rollbook::event::release::ModelPromoted;
 use rollbook::event::remark::NoteAdded;
+use rollbook::export::events::{cdevents, in_toto};
 use rollbook::hash::Hash;
+use rollbook::note::vkey::VerifierKey;
 use rollbook::signing::envelope::pae;
-use rollbook::signing::public_key::SignatureBytes;
+use rollbook::signing::public_key::{PublicKey, SignatureBytes};
 use rollbook::signing::verify::verify_strict;
 use serde_json::{Value, json};
 
 use crate::support::agent::RunningAgent;
 use crate::support::desk::{Answer, Desk};
 use crate::support::events::*;
-use crate::support::every_kind::every_kind;
+use crate::support::every_kind::{every_kind, second_log_key};
 use crate::support::forge::Forge;
-use crate::support::vectors::check_text;
+use crate::support::vectors::{check_text, read_text, repository_file};
 
 /// Every format, with what it needs.
 pub(crate) const FORMATS: [(&str, &str); 4] =
@@ -127,6 +129,9 @@ fn the_same_ledger_gives_the_same_bytes_however_it_is_read() {
 #[test]
 fn a_line_leads_back_to_proof() {
     let desk = desk_of(&every_kind());
+    let latest = PublicKey::from_bytes(second_log_key().verifying_key().to_bytes());
+    let trust = every_kind().trust().with_latest_log_key(latest).unwrap();
+    desk.write("trust.toml", trust.to_toml());
     for (format, key) in FORMATS {
         let lines = exported(&desk, (format, key), "");
         for (index, entry) in entries(format, &lines) {
@@ -366,7 +371,6 @@ pub(crate) fn hostile() -> Forge {
     ];
     let mallory = person("=Mallory</script>");
     let mut granted = grant(&mallory, &all);
-    granted.scope = scope(&["**", "*"], &["**", "*", "*/*", "*/*/*", "*/*/*/*"]);
     granted.scope = scope(&["*"], &["*", "*/*", "*/*/*", "*/*/*/*", "*/*/*/*/*"]);
     forge.add(&[&ada()], granted);
     let long = "l".repeat(256);
@@ -387,7 +391,7 @@ pub(crate) fn hostile() -> Forge {
             version: name(hostile),
             digest: root,
             reason: Some(text("\u{202e}esrever\n\t=1+1\n<b>")),
-            ..promote("v1", "production", None)
+            ..promote("v1", "staging", None)
         };
         promoted.infra.repository = name(hostile);
         forge.add(&[&mallory], promoted);
@@ -509,8 +513,7 @@ fn nothing_leaves_a_log_that_was_tampered_with() {
             format!("--ledger pack export events --format {format} {key} --trust stranger.toml -o out");
         desk.refused(&foreign, 1, &["nothing was exported"]);
         let json = desk.run(&format!("--json {line}"));
-        let failure: Value = serde_json::from_str(&json.stderr).unwrap_or_else(|_| panic!("{json:?}"));
-        assert_eq!(failure["error"]["code"], "not_sound", "{failure}");
+        assert_eq!((json.code, &json.json()["refused"]["code"]), (Some(1), &json!("not_sound")));
     }
     let left: Vec<String> = std::fs::read_dir(desk.path(""))
         .unwrap()
@@ -518,6 +521,44 @@ fn nothing_leaves_a_log_that_was_tampered_with() {
         .filter(|name| name == "out" || name == "kept" || name.starts_with(".rollbook-export"))
         .collect();
     assert_eq!(left, [""; 0], "no file is left behind");
+}
+
+#[test]
+fn nothing_leaves_a_log_that_is_not_held_as_asked() {
+    let desk = desk_of(&every_kind());
+    let key = VerifierKey::new_cosignature_v1("witness.example.org", ada().public()).unwrap();
+    let witness = format!("[[witness]]\nname = \"a\"\nkey = \"{key}\"\n");
+    desk.write("held.toml", format!("quorum = \"a\"\n{}{witness}", every_kind().trust().to_toml()));
+    let line = "export events --format ndjson -o out --trust held.toml";
+    desk.refused(line, 4, &["nothing was exported"]);
+    assert!(!desk.path("out").exists());
+}
+
+/// What stands in docs/integrations/exports.md.
+#[test]
+fn the_page_tells_types_and_examples_as_they_are() {
+    let page = std::fs::read_to_string(repository_file("docs/integrations/exports.md")).unwrap();
+    for kind in Kind::ALL.iter().copied() {
+        let mut types = vec![cdevents::event_type(kind, true), cdevents::event_type(kind, false)];
+        types.dedup();
+        let row = format!(
+            "| `{kind}` | `dev.rollbook.{kind}.v1` | `{}` | `{}` |",
+            types.join("` or `"),
+            in_toto::predicate_type(kind)
+        );
+        assert!(page.lines().any(|line| line == row), "{row}");
+    }
+    let examples = page.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let examples: Vec<Value> = examples.map(|block| serde_json::from_str(block).unwrap()).collect();
+    assert_eq!(examples.len(), FORMATS.len());
+    for ((format, _), example) in FORMATS.into_iter().zip(examples) {
+        let vector: Vec<Value> = serde_json::from_str(&read_text(&format!("exports/{format}.json"))).unwrap();
+        let mut expected = vector[Kind::ModelRolledBack as usize].clone();
+        if format != "ndjson" {
+            *entry_of(format, &mut expected) = json!("…");
+        }
+        assert_eq!(example, expected, "{format}");
+    }
 }
 
 #[test]

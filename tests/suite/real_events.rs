@@ -145,7 +145,7 @@ for line in sys.stdin:
         read = PackageURL.from_string(purl)
         assert read.type == 'generic' and read.namespace is None, purl
         assert read.qualifiers['checksum'].startswith('sha256:'), purl
-        if 'version' in body:
+        if body.get('version'):
             # The reader strips slashes at the ends of a name once it is decoded.
             assert read.name == body['model'].strip('/'), (purl, body)
             assert read.version == body['version'], (purl, body)
