@@ -25,6 +25,7 @@ pub mod draft;
 pub mod drift;
 pub mod evaluate;
 pub mod explain;
+pub mod export;
 pub mod failure;
 pub mod founding;
 pub mod gate;
@@ -136,6 +137,8 @@ enum Command {
     #[command(subcommand)]
     Pack(pack::Pack),
     #[command(subcommand)]
+    Export(export::Export),
+    #[command(subcommand)]
     Witness(witness::Witness),
     #[command(subcommand)]
     Index(index::Index),
@@ -246,6 +249,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Prove(command) => command.run(context),
         Command::VerifyProof(command) => command.run(context),
         Command::Pack(command) => command.run(context),
+        Command::Export(command) => command.run(context),
         Command::Witness(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),

@@ -15,8 +15,10 @@
 //! | [`pack_import`] | a pack to a ledger's directory |
 //! | [`prove`] | inclusion and consistency proofs of the published log |
 //! | [`tlog_proof`] | C2SP tlog-proof files, written and checked |
+//! | [`events`] | entries as events for other systems |
 
 pub mod bundle;
+pub mod events;
 pub mod pack_check;
 pub mod pack_dir;
 pub mod pack_import;
