@@ -27,7 +27,7 @@ use crate::timeline::collector::FindingTold;
 use crate::verifier::finding::{Class, Finding, Found};
 use crate::verifier::replay::Watch;
 use crate::verifier::report::{Anchored, KeptUse, Report, Verdict, verdict_line};
-use crate::verifier::verify::Options;
+use crate::verifier::verify::{EarlierCheckpoint, Options};
 
 /// What makes an answer one that can be believed.
 #[derive(Debug, Clone, Default, Args)]
@@ -107,6 +107,24 @@ impl TrustArgs {
         until: Until,
         onlooker: &mut O,
     ) -> Result<Shown, Failure> {
+        let (report, state) = self.verify_shown(context, trust_path, until, &[], onlooker)?;
+        let basis = verified_basis(&report, trust_path);
+        Ok(Shown { reader: context.reader()?, state, basis, report: Some(report) })
+    }
+
+    /// Verifies the log, against `checkpoints` too, and shows it up to `until` to `onlooker`: what the verifier
+    /// reports, and the release state at that point. The log need not be one that a reader could open.
+    ///
+    /// # Errors
+    /// The log cannot be read, or a file that was named cannot.
+    pub fn verify_shown<O: Onlooker>(
+        &self,
+        context: &Context,
+        trust_path: &Path,
+        until: Until,
+        checkpoints: &[EarlierCheckpoint],
+        onlooker: &mut O,
+    ) -> Result<(Report, State<NoSource>), Failure> {
         let trust = read_trust(trust_path)?;
         // Where violations were accepted, which entries they are of is known only to a verification from the start.
         let kept = kept::read(self.state.as_deref(), Some(&trust))?.filter(|kept| !kept.has_violations());
@@ -114,6 +132,7 @@ impl TrustArgs {
         let watch = Watch::new(&mut shown);
         let options = Options {
             trust: Some(&trust),
+            checkpoints,
             kept: kept.as_ref(),
             keep: self.state.is_some(),
             watch: if kept.is_none() { Some(&watch) } else { None },
@@ -124,7 +143,6 @@ impl TrustArgs {
         bar.finish_and_clear();
 
         let report = judged.report;
-        let reader = context.reader()?;
         let state = match (shown.rows.take(), kept.is_some()) {
             (Some(rows), false) => restored(rows),
             (None, false) => {
@@ -133,8 +151,7 @@ impl TrustArgs {
             (_, true) => shown.read_again(context, &report)?,
         };
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
-        let basis = verified_basis(&report, trust_path);
-        Ok(Shown { reader, state, basis, report: Some(report) })
+        Ok((report, state))
     }
 }
 

@@ -48,6 +48,7 @@ pub mod prove;
 pub mod ratify;
 pub mod record;
 pub mod register;
+pub mod report;
 pub mod retire;
 pub mod rights;
 pub mod rollback;
@@ -120,6 +121,7 @@ enum Command {
     Attachment(attachment::AttachmentCommand),
     Status(status::Status),
     Timeline(timeline::Timeline),
+    Report(report::Report),
     Log(log::Log),
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
@@ -228,6 +230,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Attachment(command) => command.run(context),
         Command::Status(command) => command.run(context),
         Command::Timeline(command) => command.run(context),
+        Command::Report(command) => command.run(context),
         Command::Log(command) => command.run(context),
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),
