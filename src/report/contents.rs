@@ -2,7 +2,7 @@
 //! made of the same.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -583,29 +583,38 @@ pub struct SampleTold {
     pub root: Option<Hash>,
     /// What was drawn, by index.
     pub changes: Vec<SampledChange>,
+    /// The entries that these name, by index.
+    pub entries: Vec<SampledEntry>,
 }
 
 /// A change that was drawn.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SampledChange {
     /// Its entry and rank.
     #[serde(flatten)]
     pub drawn: Drawn,
     /// The change, and all that speaks for it, by index.
-    pub entries: Vec<SampledEntry>,
+    pub parts: Vec<SampledPart>,
+}
+
+/// An entry that speaks for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SampledPart {
+    /// Its index.
+    pub index: u64,
+    /// What it is to the change: `change`, `evidence`, `registration`, `policy`, `incident`, `completion` or
+    /// `ratification`.
+    pub part: &'static str,
 }
 
 /// An entry of the sample.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SampledEntry {
     /// Its index.
     pub index: u64,
-    /// What it is to the change: `change`, `evidence`, `registration`, `policy`, `incident`, `completion`,
-    /// `ratification`.
-    pub part: &'static str,
     /// It in one line; none where it could not be read.
     pub what: Option<String>,
-    /// The entry as `rollbook show --json` gives it; none likewise.
+    /// The entry as `rollbook show --json` gives it, without its checkpoint; none likewise.
     pub entry: Option<Value>,
     /// Its bytes, in base64; none likewise.
     pub bytes: Option<String>,
@@ -741,17 +750,20 @@ fn sample_told(
 ) -> SampleTold {
     let sampled = |drawn: Drawn| {
         let change = changes.binary_search_by_key(&drawn.index, |change| change.index).ok()?;
-        let parts = changes[change].parts();
-        let entries = parts.into_iter().map(|(index, part)| evidence.sampled(index, part)).collect();
-        Some(SampledChange { drawn, entries })
+        let parts = changes[change].parts().into_iter().map(|(index, part)| SampledPart { index, part });
+        Some(SampledChange { drawn, parts: parts.collect() })
     };
+    let sampled: Vec<SampledChange> = drawn.into_iter().filter_map(sampled).collect();
+    let entries: BTreeSet<u64> =
+        sampled.iter().flat_map(|change| &change.parts).map(|part| part.index).collect();
     SampleTold {
         method: sample::METHOD,
         population: changes.len() as u64,
         asked: draw.size as u64,
         seed: draw.seed.clone(),
         root: report.root,
-        changes: drawn.into_iter().filter_map(sampled).collect(),
+        changes: sampled,
+        entries: entries.into_iter().map(|index| evidence.sampled(index)).collect(),
     }
 }
 
@@ -838,10 +850,16 @@ fn not_looked_at(report: &Report) -> Vec<String> {
                 .to_owned(),
         );
     }
-    not.push("clones of the repositories that entries name commits of (rollbook verify --git looks at them)".to_owned());
+    not.push(
+        "clones of the repositories that entries name commits of (rollbook verify --git looks at them)"
+            .to_owned(),
+    );
     not.push("the files of models (rollbook verify --models looks at them)".to_owned());
     if !report.strict {
-        not.push("authors' signatures by the strict rule as well (rollbook verify --strict checks them so)".to_owned());
+        not.push(
+            "authors' signatures by the strict rule as well (rollbook verify --strict checks them so)"
+                .to_owned(),
+        );
     }
     not
 }

@@ -31,7 +31,7 @@ pub fn render(page: &Page) -> String {
             body {
                 header {
                     h1 { (visible(&page.title)) }
-                    p.verdict class=(class(page.tone)) { (visible(&page.verdict)) }
+                    p class={ "verdict " (class(page.tone)) } { (visible(&page.verdict)) }
                     (facts(&page.head))
                 }
                 nav aria-label="Contents" {
@@ -57,6 +57,7 @@ fn write_block(block: &Block) -> Markup {
     match block {
         Block::Words(words) => html! { p { (visible(words)) } },
         Block::Heading(words) => html! { h3 { (visible(words)) } },
+        Block::List(items) => html! { ul { @for item in items { li { (visible(item)) } } } },
         Block::Facts(of) => facts(of),
         Block::Table(of) => table(of),
         Block::Listing { caption, text } => html! {
@@ -144,6 +145,7 @@ mod tests {
         let blocks = vec![
             Block::Words(HOSTILE.into()),
             Block::Heading(HOSTILE.into()),
+            Block::List(vec![HOSTILE.into()]),
             Block::Facts(vec![Fact { name: "n", value: cell.clone() }]),
             Block::Table(Table { caption: HOSTILE.into(), columns: &["a", "b"], rows }),
             Block::Listing { caption: HOSTILE.into(), text: HOSTILE.into() },
@@ -162,7 +164,7 @@ mod tests {
         let shown = render(&page());
         assert!(!shown.contains("<script"), "{shown}");
         assert!(!shown.contains(['\u{202e}', '\u{1b}']), "{shown}");
-        assert_eq!(shown.matches("&lt;script&gt;").count(), 13, "{shown}");
+        assert_eq!(shown.matches("&lt;script&gt;").count(), 15, "{shown}");
     }
 
     #[test]

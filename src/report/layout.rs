@@ -3,14 +3,14 @@
 
 use crate::event::body::Kind;
 use crate::hash::Hash;
-use crate::time::span_text;
-use crate::timeline::prose::seconds;
+use crate::time::{Timestamp, span_text};
+use crate::timeline::zone::Zone;
 use crate::verifier::finding::Class;
 use crate::verifier::held::{Held, HeldBy};
 use crate::verifier::report::{AttachmentCounts, CheckpointOutcome, CheckpointReport, KeptUse};
 
 use super::contents::{
-    ChangeRow, Contents, EntryTold, EvidenceRow, FindingRow, GrantRow, PolicyRow, SampledChange, Who,
+    ChangeRow, Contents, EntryTold, EvidenceRow, FindingRow, GrantRow, PolicyRow, SampledEntry, Who,
 };
 use super::controls::{ControlRow, Status};
 
@@ -47,6 +47,8 @@ pub enum Block {
     Words(String),
     /// A smaller heading.
     Heading(String),
+    /// Sentences, one below another.
+    List(Vec<String>),
     /// Names and values.
     Facts(Vec<Fact>),
     /// A table.
@@ -255,11 +257,11 @@ fn verdict(contents: &Contents) -> Section {
         ]
     });
     let counts = counts.collect();
-    let not = told.not_looked_at.iter().map(|what| vec![Cell::text(what.clone())]).collect();
     let blocks = vec![
         Block::Facts(facts),
         table_or("Nothing was found.", "Findings by code", &["code", "class", "findings"], counts),
-        table("What the verdict says nothing of", &["not looked at"], not),
+        Block::Words("What the verdict says nothing of, for it was not looked at:".to_owned()),
+        Block::List(told.not_looked_at.clone()),
     ];
     Section { id: "verdict", title: "1. Verdict, and what was checked", blocks }
 }
@@ -696,7 +698,7 @@ fn sample(contents: &Contents) -> Section {
         return Section { id: "sample", title: "7. Sample", blocks };
     }
     let drawn = told.changes.iter().map(|change| {
-        let parts = change.entries.iter().map(|entry| format!("{} {}", entry.part, entry.index));
+        let parts = change.parts.iter().map(|part| format!("{} {}", part.part, part.index));
         vec![Cell::text(change.drawn.index.to_string()), Cell::code(change.drawn.rank), Cell::lines(parts)]
     });
     blocks.push(table_or(
@@ -705,32 +707,26 @@ fn sample(contents: &Contents) -> Section {
         &["entry", "rank", "what speaks for it"],
         drawn.collect(),
     ));
-    blocks.extend(told.changes.iter().flat_map(sampled));
+    blocks.extend(told.entries.iter().flat_map(sampled));
     Section { id: "sample", title: "7. Sample", blocks }
 }
 
-fn sampled(change: &SampledChange) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(format!("Change of entry {}", change.drawn.index))];
-    for entry in &change.entries {
-        let caption = |what: &str| format!("Entry {}, {}: {what}", entry.index, entry.part);
-        let (Some(what), Some(json)) = (&entry.what, &entry.entry) else {
-            blocks.push(Block::Words(caption("it could not be read")));
-            continue;
-        };
-        let text = serde_json::to_string_pretty(json).unwrap_or_default();
-        blocks.push(Block::Listing { caption: caption(what), text });
-        blocks.push(match &entry.proof {
-            Some(proof) => Block::Listing {
-                caption: format!("Inclusion proof of entry {}", entry.index),
-                text: proof.clone(),
-            },
-            None => Block::Words(format!(
-                "Entry {} is not proved: the entries do not lead to the root that was verified.",
-                entry.index
-            )),
-        });
-    }
-    blocks
+fn sampled(entry: &SampledEntry) -> Vec<Block> {
+    let heading = Block::Heading(format!("Entry {} of the sample", entry.index));
+    let (Some(what), Some(json)) = (&entry.what, &entry.entry) else {
+        return vec![heading, Block::Words("It could not be read.".to_owned())];
+    };
+    let text = serde_json::to_string_pretty(json).unwrap_or_default();
+    let proof = match &entry.proof {
+        Some(proof) => Block::Listing {
+            caption: format!("Inclusion proof of entry {}", entry.index),
+            text: proof.clone(),
+        },
+        None => Block::Words(
+            "It is not proved: the entries do not lead to the root that was verified.".to_owned(),
+        ),
+    };
+    vec![heading, Block::Listing { caption: what.clone(), text }, proof]
 }
 
 fn controls(contents: &Contents) -> Section {
@@ -774,6 +770,11 @@ fn appendix(contents: &Contents) -> Section {
         blocks.push(Block::Words("There is none.".to_owned()));
     }
     Section { id: "appendix", title: "Appendix: policies and checkpoint", blocks }
+}
+
+/// A time to the second, in UTC.
+fn seconds(time: Timestamp) -> String {
+    Zone::utc().seconds(time)
 }
 
 fn entries(count: u64) -> String {

@@ -95,11 +95,10 @@ impl Evidence {
     }
 
     /// The entry as it stands in the sample.
-    pub(super) fn sampled(&self, index: u64, part: &'static str) -> SampledEntry {
+    pub(super) fn sampled(&self, index: u64) -> SampledEntry {
         let whole = self.whole.get(&index);
         SampledEntry {
             index,
-            part,
             what: whole.map(|whole| whole.what.clone()),
             entry: whole.map(|whole| whole.entry.clone()),
             bytes: whole.map(|whole| whole.bytes.clone()),

@@ -27,6 +27,10 @@ fn write_block(block: &Block, out: &mut String) {
     match block {
         Block::Words(words) => *out += &format!("{}\n\n", plain(words)),
         Block::Heading(words) => *out += &format!("### {}\n\n", plain(words)),
+        Block::List(items) => {
+            items.iter().for_each(|item| *out += &format!("- {}\n", plain(item)));
+            out.push('\n');
+        }
         Block::Facts(of) => facts(of, out),
         Block::Table(of) => table(of, out),
         Block::Listing { caption, text } => *out += &format!("**{}**\n\n{}\n", plain(caption), fenced(text)),
@@ -70,7 +74,9 @@ pub fn plain(text: &str) -> String {
             '\n' | '\t' => out.push(' '),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '$' | '!' | '@' => out.extend(['\\', c]),
             // `https://` becomes a link by itself, `:name:` a picture.
-            ':' if before.is_none_or(char::is_whitespace) || rest.peek() == Some(&'/') => out.extend(['\\', c]),
+            ':' if before.is_none_or(char::is_whitespace) || rest.peek() == Some(&'/') => {
+                out.extend(['\\', c])
+            }
             // So does `www.`.
             '.' if before.is_some_and(|before: char| before.eq_ignore_ascii_case(&'w')) => {
                 out.extend(['\\', c]);
