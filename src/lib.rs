@@ -2,7 +2,7 @@
 //!
 //! The floors of the house, imports running down only (docs/architecture.md; "decision" and a number:
 //! docs/decisions/):
-//! `cli` over `export` and `linkage`, over `ledger`, `verifier` and `timeline`, over `log` and `lifecycle`, over `event`,
+//! `cli` over `export`, `linkage` and `report`, over `ledger`, `verifier` and `timeline`, over `log` and `lifecycle`, over `event`,
 //! `evidence`, `signing`, `merkle`, `note`, `store` and `index`, over `hash`, `codec`, `time` and `words`.
 
 pub mod cli;
@@ -18,6 +18,7 @@ pub mod linkage;
 pub mod log;
 pub mod merkle;
 pub mod note;
+pub mod report;
 pub mod signing;
 pub mod store;
 pub mod time;

@@ -32,7 +32,7 @@ use crate::timeline::collector::FindingTold;
 use crate::verifier::finding::{Class, Finding, Found};
 use crate::verifier::replay::Watch;
 use crate::verifier::report::{Anchored, KeptUse, Report, Verdict, verdict_line};
-use crate::verifier::verify::Options;
+use crate::verifier::verify::{EarlierCheckpoint, Options};
 
 /// What makes an answer one that can be believed.
 #[derive(Debug, Clone, Default, Args)]
@@ -76,11 +76,15 @@ impl ProveArgs {
     /// An entry cannot be proved, is another one by now, or the file cannot be written.
     pub fn write(&self, context: &Context, shown: &Shown, entries: Vec<EntryRef>) -> Result<(), Failure> {
         let Some(path) = &self.prove else { return Ok(()) };
+        let Some(reader) = &shown.reader else {
+            return Err(
+                Failure::world("the log cannot be read, so nothing is proved").hint("run `rollbook verify`")
+            );
+        };
         let wanted: BTreeMap<u64, Hash> =
             entries.into_iter().map(|entry| (entry.index, entry.leaf_hash)).collect();
         let indexes = wanted.keys().copied().collect();
-        let proved =
-            prove_entries(context.index_dir().as_deref(), &shown.reader, &indexes).map_err(unproved)?;
+        let proved = prove_entries(context.index_dir().as_deref(), reader, &indexes).map_err(unproved)?;
         let changed =
             |proved: &&ProvedEntry| wanted.get(&proved.proof.index()) != Some(&leaf_hash(&proved.entry));
         if let Some(other) = proved.iter().find(changed) {
@@ -92,7 +96,7 @@ impl ProveArgs {
             "{}: {} entries proved at size {}; next: rollbook verify-proof {} --trust FILE",
             path.display(),
             proved.len(),
-            shown.reader.size(),
+            reader.size(),
             path.display()
         ));
         Ok(())
@@ -101,8 +105,9 @@ impl ProveArgs {
 
 /// The log up to some point, as it was shown to an onlooker.
 pub struct Shown {
-    /// The log, to read details from; nothing in it is verified.
-    pub reader: LogReader,
+    /// The log, to read details from; nothing in it is verified. None where it was verified, and cannot be opened by a
+    /// reader.
+    pub reader: Option<LogReader>,
     /// The release state at that point.
     pub state: State<NoSource>,
     /// What the answer rests on.
@@ -165,6 +170,24 @@ impl TrustArgs {
         until: Until,
         onlooker: &mut O,
     ) -> Result<Shown, Failure> {
+        let (report, state) = self.verify_shown(context, trust_path, until, &[], onlooker)?;
+        let basis = verified_basis(&report, trust_path);
+        Ok(Shown { reader: context.reader().ok(), state, basis, report: Some(report) })
+    }
+
+    /// Verifies the log, against `checkpoints` too, and shows it up to `until` to `onlooker`: what the verifier
+    /// reports, and the release state at that point. The log need not be one that a reader could open.
+    ///
+    /// # Errors
+    /// The log cannot be read, or a file that was named cannot.
+    pub fn verify_shown<O: Onlooker>(
+        &self,
+        context: &Context,
+        trust_path: &Path,
+        until: Until,
+        checkpoints: &[EarlierCheckpoint],
+        onlooker: &mut O,
+    ) -> Result<(Report, State<NoSource>), Failure> {
         let trust = read_trust(trust_path)?;
         // Where violations were accepted, which entries they are of is known only to a verification from the start.
         let kept = kept::read(self.state.as_deref(), Some(&trust))?.filter(|kept| !kept.has_violations());
@@ -172,6 +195,7 @@ impl TrustArgs {
         let watch = Watch::new(&mut shown);
         let options = Options {
             trust: Some(&trust),
+            checkpoints,
             kept: kept.as_ref(),
             keep: self.state.is_some(),
             watch: if kept.is_none() { Some(&watch) } else { None },
@@ -182,7 +206,6 @@ impl TrustArgs {
         bar.finish_and_clear();
 
         let report = judged.report;
-        let reader = context.reader()?;
         let state = match (shown.rows.take(), kept.is_some()) {
             (Some(rows), false) => restored(rows),
             (None, false) => {
@@ -191,8 +214,7 @@ impl TrustArgs {
             (_, true) => shown.read_again(context, &report)?,
         };
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
-        let basis = verified_basis(&report, trust_path);
-        Ok(Shown { reader, state, basis, report: Some(report) })
+        Ok((report, state))
     }
 }
 
@@ -228,7 +250,7 @@ fn show_unverified<O: Onlooker>(context: &Context, until: Until, onlooker: &mut 
         checkpoint: Some(String::from_utf8_lossy(view.reader.note()).into_owned()),
         verdict: None,
     };
-    Ok(Shown { reader: view.reader, state: view.state, basis, report: None })
+    Ok(Shown { reader: Some(view.reader), state: view.state, basis, report: None })
 }
 
 fn restored(rows: Vec<(RowKey, Row)>) -> State<NoSource> {

@@ -51,6 +51,7 @@ pub mod prove;
 pub mod ratify;
 pub mod record;
 pub mod register;
+pub mod report;
 pub mod retire;
 pub mod rights;
 pub mod rollback;
@@ -125,6 +126,7 @@ enum Command {
     Status(status::Status),
     Served(served::Served),
     Timeline(timeline::Timeline),
+    Report(report::Report),
     Log(log::Log),
     Show(show::Show),
     Checkpoint(checkpoint::CheckpointCommand),
@@ -240,6 +242,7 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Status(command) => command.run(context),
         Command::Served(command) => command.run(context),
         Command::Timeline(command) => command.run(context),
+        Command::Report(command) => command.run(context),
         Command::Log(command) => command.run(context),
         Command::Show(command) => command.run(context),
         Command::Checkpoint(command) => command.run(context),

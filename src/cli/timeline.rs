@@ -142,12 +142,12 @@ pub fn tell(context: &Context, trust: &TrustArgs, query: Query) -> Result<(Shown
 /// Adds to each row the signatures, and the proof that its entry stands in the log. An entry that cannot be proved
 /// has none: what is wrong with it, the verifier tells.
 fn add_details(context: &Context, shown: &Shown, chronicle: &mut Chronicle) {
+    let Some(reader) = &shown.reader else { return };
     let indexes: BTreeSet<u64> = chronicle.rows.iter().map(|row| row.entry.index).collect();
-    let proofs: BTreeMap<u64, _> =
-        match prove_entries(context.index_dir().as_deref(), &shown.reader, &indexes) {
-            Ok(proved) => proved.into_iter().map(|proved| (proved.proof.index(), proved)).collect(),
-            Err(_) => BTreeMap::new(),
-        };
+    let proofs: BTreeMap<u64, _> = match prove_entries(context.index_dir().as_deref(), reader, &indexes) {
+        Ok(proved) => proved.into_iter().map(|proved| (proved.proof.index(), proved)).collect(),
+        Err(_) => BTreeMap::new(),
+    };
     for row in &mut chronicle.rows {
         let Some(proved) = proofs.get(&row.entry.index) else { continue };
         let Ok(logged) = LoggedEntry::from_bytes(row.entry.index, &proved.entry) else { continue };

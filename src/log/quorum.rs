@@ -231,6 +231,18 @@ impl Group {
         &self.name
     }
 
+    /// How many members must have cosigned.
+    #[must_use]
+    pub const fn threshold(&self) -> Threshold {
+        self.threshold
+    }
+
+    /// Its members.
+    #[must_use]
+    pub fn members(&self) -> &[Name] {
+        &self.members
+    }
+
     /// How many of its members must have cosigned.
     const fn needed(&self) -> usize {
         match self.threshold {

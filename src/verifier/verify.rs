@@ -125,6 +125,12 @@ impl EarlierCheckpoint {
         }
     }
 
+    /// The same under another name.
+    #[must_use]
+    pub fn called(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     /// The checkpoint of what was kept.
     pub(super) fn of_kept(kept: &KeptState) -> Self {
         Self { name: "the kept state".to_owned(), note: kept.checkpoint.clone() }
