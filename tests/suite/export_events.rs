@@ -302,32 +302,32 @@ fn check_cdevent(event: &Value) -> Result<(), String> {
     let subject = &event["subject"];
     has_fields(subject, &["id", "content"], &["source"])?;
     is_text(&subject["id"])?;
-    let content = &subject["content"];
-    let places = ["environment", "service"].iter().filter_map(|field| content.get(field));
+    let stated = &subject["content"];
+    let places = ["environment", "service"].iter().filter_map(|field| stated.get(field));
     for place in places {
         has_fields(place, &["id"], &["source"])?;
         is_text(&place["id"])?;
     }
-    if let Some(artifact) = content.get("artifactId") {
+    if let Some(artifact) = stated.get("artifactId") {
         is_text(artifact)?;
     }
     let name = context["type"].as_str().unwrap();
     match name.strip_prefix("dev.cdevents.").and_then(|name| name.strip_suffix(".0.3.0")) {
         Some("service.deployed" | "service.upgraded" | "service.rolledback") => {
-            has_fields(content, &["environment", "artifactId"], &[])
+            has_fields(stated, &["environment", "artifactId"], &[])
         }
-        Some("service.removed") => has_fields(content, &[], &["environment"]),
-        Some("artifact.published") => has_fields(content, &[], &["sbom", "user"]),
+        Some("service.removed") => has_fields(stated, &[], &["environment"]),
+        Some("artifact.published") => has_fields(stated, &[], &["sbom", "user"]),
         Some("incident.detected" | "incident.resolved") => {
-            has_fields(content, &["environment"], &["description", "service", "artifactId"])
+            has_fields(stated, &["environment"], &["description", "service", "artifactId"])
         }
         Some("testsuiterun.finished") => {
-            has_fields(&content["testSuite"], &["id"], &["version", "name", "uri"])?;
+            has_fields(&stated["testSuite"], &["id"], &["version", "name", "uri"])?;
             let outcomes = ["success", "failure", "cancel", "error"];
-            if !outcomes.iter().any(|outcome| content["outcome"] == *outcome) {
-                return Err(format!("outcome {}", content["outcome"]));
+            if !outcomes.iter().any(|outcome| stated["outcome"] == *outcome) {
+                return Err(format!("outcome {}", stated["outcome"]));
             }
-            has_fields(content, &["environment", "outcome"], &["severity", "reason", "testSuite"])
+            has_fields(stated, &["environment", "outcome"], &["severity", "reason", "testSuite"])
         }
         Some(other) => Err(format!("{other} is not used")),
         None => is_custom(name),
