@@ -55,7 +55,7 @@ impl Export {
 /// for verify.
 ///
 /// Example:
-///   rollbook export events --format cdevents --env production --since 24h --trust trust.toml
+///   rollbook export events --format cdevents --env production --since "1d ago" --trust trust.toml
 ///   rollbook export events --format in-toto --key ci.pem -o statements.jsonl
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -102,6 +102,7 @@ pub enum Format {
     #[value(help = "CloudEvents 1.0, for event buses")]
     Cloudevents,
     /// In-toto Statements v1 in signed DSSE envelopes, for policy engines
+    #[value(help = "in-toto Statements v1 in signed DSSE envelopes, for policy engines")]
     InToto,
     /// Our own objects
     Ndjson,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rollbook::event::authority::Role;
 use rollbook::event::body::Kind;
 use rollbook::event::header::EventId;
 use rollbook::event::incident::IncidentDetected;
@@ -234,6 +235,46 @@ fn a_promotion_says_whether_anything_served_before() {
 }
 
 #[test]
+fn an_incident_says_what_serves_and_where_it_was() {
+    let mut forge = Forge::founded();
+    let rita = person("Rita");
+    forge.add(&[&ada()], grant(&rita, &[Role::Registrar, Role::Deployer, Role::Responder]));
+    forge.add(&[&rita], register("v1"));
+    forge.add(&[&rita], promote("v1", "staging", None));
+    let detected = |place: &str| IncidentDetected { model: Some(name(MODEL)), ..incident("INC-1", place) };
+    for place in ["staging", "production"] {
+        forge.add(&[&rita], detected(place));
+    }
+    forge.add(&[&rita], resolved("INC-1"));
+    forge.add(&[&rita], detected("production"));
+    forge.add(&[&rita], resolved("INC-1"));
+    let desk = desk_of(&forge);
+    let lines =
+        exported(&desk, FORMATS[2], "--kind incident.detected --kind incident.resolved --trust trust.toml");
+    let stated = |at: usize, pointer: &str| lines[at].pointer(pointer).cloned();
+    let v1 = format!("pkg:generic/credit%2Fscorer@v1?checksum=sha256:{}", digest("v1"));
+    assert_eq!(stated(0, "/subject/content/artifactId"), Some(json!(v1)));
+    assert_eq!(stated(1, "/subject/content/artifactId"), None, "nothing serves in production");
+    let place = |environment: &str| json!({ "environment": environment, "model": MODEL });
+    assert_eq!(stated(2, "/customData/places"), Some(json!([place("staging"), place("production")])));
+    assert_eq!(stated(2, "/subject/content/environment/id"), Some(json!("staging")));
+    assert_eq!(stated(2, "/subject/content/service/id"), Some(json!(MODEL)));
+    assert_eq!(
+        stated(4, "/customData/places"),
+        Some(json!([place("production")])),
+        "another one of that name"
+    );
+    let resolved_in = |place: &str| indexes(&desk, &format!("--env {place} --kind incident.resolved"));
+    assert_eq!((resolved_in("staging"), resolved_in("production")), (vec![6], vec![6, 8]));
+    let subjects = |at: usize| {
+        let line = &exported(&desk, FORMATS[3], "--kind incident.detected")[at];
+        statement(line)["subject"].clone()
+    };
+    assert_eq!(subjects(0), json!([{ "name": "credit/scorer@v1", "digest": { "sha256": digest("v1") } }]));
+    assert_eq!(subjects(1)[0]["name"], "example.com/releases#5");
+}
+
+#[test]
 fn cdevents_keep_the_rules_of_their_schemas() {
     for forge in [every_kind(), hostile()] {
         for line in exported(&desk_of(&forge), FORMATS[2], "") {
@@ -302,32 +343,32 @@ fn check_cdevent(event: &Value) -> Result<(), String> {
     let subject = &event["subject"];
     has_fields(subject, &["id", "content"], &["source"])?;
     is_text(&subject["id"])?;
-    let content = &subject["content"];
-    let places = ["environment", "service"].iter().filter_map(|field| content.get(field));
+    let stated = &subject["content"];
+    let places = ["environment", "service"].iter().filter_map(|field| stated.get(field));
     for place in places {
         has_fields(place, &["id"], &["source"])?;
         is_text(&place["id"])?;
     }
-    if let Some(artifact) = content.get("artifactId") {
+    if let Some(artifact) = stated.get("artifactId") {
         is_text(artifact)?;
     }
     let name = context["type"].as_str().unwrap();
     match name.strip_prefix("dev.cdevents.").and_then(|name| name.strip_suffix(".0.3.0")) {
         Some("service.deployed" | "service.upgraded" | "service.rolledback") => {
-            has_fields(content, &["environment", "artifactId"], &[])
+            has_fields(stated, &["environment", "artifactId"], &[])
         }
-        Some("service.removed") => has_fields(content, &[], &["environment"]),
-        Some("artifact.published") => has_fields(content, &[], &["sbom", "user"]),
+        Some("service.removed") => has_fields(stated, &[], &["environment"]),
+        Some("artifact.published") => has_fields(stated, &[], &["sbom", "user"]),
         Some("incident.detected" | "incident.resolved") => {
-            has_fields(content, &["environment"], &["description", "service", "artifactId"])
+            has_fields(stated, &["environment"], &["description", "service", "artifactId"])
         }
         Some("testsuiterun.finished") => {
-            has_fields(&content["testSuite"], &["id"], &["version", "name", "uri"])?;
+            has_fields(&stated["testSuite"], &["id"], &["version", "name", "uri"])?;
             let outcomes = ["success", "failure", "cancel", "error"];
-            if !outcomes.iter().any(|outcome| content["outcome"] == *outcome) {
-                return Err(format!("outcome {}", content["outcome"]));
+            if !outcomes.iter().any(|outcome| stated["outcome"] == *outcome) {
+                return Err(format!("outcome {}", stated["outcome"]));
             }
-            has_fields(content, &["environment", "outcome"], &["severity", "reason", "testSuite"])
+            has_fields(stated, &["environment", "outcome"], &["severity", "reason", "testSuite"])
         }
         Some(other) => Err(format!("{other} is not used")),
         None => is_custom(name),
@@ -364,11 +405,7 @@ pub(crate) const HOSTILE: [&str; 9] = [
 /// Every hostile name as a model, a version, a repository, an incident; and reasons that steer and reorder.
 pub(crate) fn hostile() -> Forge {
     let mut forge = Forge::founded();
-    let all = [
-        rollbook::event::authority::Role::Registrar,
-        rollbook::event::authority::Role::Deployer,
-        rollbook::event::authority::Role::Responder,
-    ];
+    let all = [Role::Registrar, Role::Deployer, Role::Responder];
     let mallory = person("=Mallory</script>");
     let mut granted = grant(&mallory, &all);
     granted.scope = scope(&["*"], &["*", "*/*", "*/*/*", "*/*/*/*", "*/*/*/*/*"]);

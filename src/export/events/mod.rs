@@ -295,10 +295,7 @@ impl Memory {
                 self.remember_change(seen.index, Change { environment: place.environment, artifact });
             }
             Body::IncidentDetected(body) => {
-                let places = self.incidents.entry(body.incident.clone()).or_default();
-                places.extend(
-                    matter.places.into_iter().filter(|place| !places.contains(place)).collect::<Vec<_>>(),
-                );
+                self.incidents.entry(body.incident.clone()).or_default().extend(matter.places);
             }
             Body::IncidentResolved(body) => {
                 self.incidents.remove(&body.incident);
