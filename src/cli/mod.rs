@@ -55,6 +55,7 @@ pub mod rotate;
 pub mod show;
 pub mod status;
 pub mod tables;
+pub mod terminal;
 pub mod timeline;
 pub mod verify;
 pub mod verify_source;
