@@ -60,6 +60,7 @@ pub mod served;
 pub mod show;
 pub mod status;
 pub mod tables;
+pub mod terminal;
 pub mod timeline;
 pub mod verify;
 pub mod verify_source;

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::answer::{Shown, TrustArgs, findings_told};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::terminal;
 use crate::cli::view::Until;
 use crate::event::body::Kind;
 use crate::event::text::{EnvironmentName, Name};
@@ -92,8 +93,14 @@ impl Timeline {
         if self.format == Format::Html {
             add_details(context, &shown, &mut chronicle);
         }
-        let _ = zone;
-        context.print(format!("{chronicle:#?}"))?;
+        let text = match self.format {
+            Format::Md => crate::timeline::md::render(&chronicle, &zone),
+            Format::Csv => crate::timeline::csv::render(&chronicle, &zone).map_err(Failure::world)?,
+            Format::Json => serde_json::to_string_pretty(&crate::timeline::json::to_value(&chronicle))
+                .map_err(Failure::world)?,
+            _ => crate::timeline::text::render(&chronicle, &zone, &terminal::page(context)),
+        };
+        context.print(text.trim_end_matches('\n'))?;
         shown.end()
     }
 

@@ -6,5 +6,10 @@
 pub mod about;
 pub mod chronicle;
 pub mod collector;
+pub mod columns;
+pub mod csv;
+pub mod json;
+pub mod md;
 pub mod prose;
+pub mod text;
 pub mod zone;

@@ -12,6 +12,9 @@ use crate::event::release::Serving;
 use crate::event::text::{Name, Text, is_deceptive};
 use crate::log::reader::LoggedEntry;
 use crate::signing::public_key::PublicKey;
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp, span_text};
+
+use super::chronicle::{Basis, EntryRef, Recovery, Signer};
 
 /// Who holds which key, as grants name them.
 #[derive(Debug, Default)]
@@ -241,9 +244,79 @@ pub fn list_line(logged: &LoggedEntry, people: &People) -> String {
 
 /// A time to the second, for people.
 #[must_use]
-pub fn seconds(time: crate::time::Timestamp) -> String {
+pub fn seconds(time: Timestamp) -> String {
     let text = time.to_string();
     text.split_once('.').map_or(text.clone(), |(whole, _)| format!("{whole}Z"))
+}
+
+/// Who signed an entry: the proposer, and who approved.
+#[must_use]
+pub fn who(entry: &EntryRef) -> String {
+    let approvers = entry.signers.iter().filter(|signer| !signer.proposed).map(Signer::name);
+    let approvers: Vec<String> = approvers.collect();
+    let proposer = entry
+        .signers
+        .iter()
+        .find(|signer| signer.proposed)
+        .map_or_else(|| "nobody who is told".to_owned(), Signer::name);
+    if approvers.is_empty() { proposer } else { format!("{proposer}, approved by {}", approvers.join(", ")) }
+}
+
+/// What a timeline rests on, in one line.
+#[must_use]
+pub fn rests_on(basis: &Basis) -> String {
+    match &basis.verdict {
+        None => "not verified: the log as it was read".to_owned(),
+        Some(told) => match told.resumed_from {
+            Some(size) => format!("{} (signatures before entry {size} by the kept state)", told.line),
+            None => told.line.clone(),
+        },
+    }
+}
+
+/// How long a recovery took, and whether that kept the target.
+#[must_use]
+pub fn recovery_time(recovery: &Recovery) -> String {
+    let Some(took_ms) = recovery.took_ms() else {
+        return match recovery.over_at() {
+            None => "not over: the change failed".to_owned(),
+            Some(_) => "unknown: no entry detected the incident there".to_owned(),
+        };
+    };
+    let took = span_text(took_ms);
+    match (recovery.target_ms, recovery.is_late()) {
+        (Some(target), Some(true)) => format!("{took}, LATE: the target is {}", span_text(target)),
+        (Some(target), _) => format!("{took}, in time: the target is {}", span_text(target)),
+        (None, _) => format!("{took}; the policy names no target"),
+    }
+}
+
+/// For how long what failed had served when that was detected.
+#[must_use]
+pub fn detection_gap(recovery: &Recovery) -> String {
+    recovery.detection_gap_ms().map_or_else(|| "unknown".to_owned(), span_text)
+}
+
+/// Of a recovery by one responder alone: who stood behind it since.
+#[must_use]
+pub fn break_glass(recovery: &Recovery) -> Option<String> {
+    recovery.break_glass.then(|| match &recovery.ratified {
+        Some(by) => format!("ratified by {} (entry {})", who(by), by.index),
+        None => "not ratified".to_owned(),
+    })
+}
+
+/// How long ago a time was, in its greatest unit: `3h ago`.
+#[must_use]
+pub fn ago(time: Timestamp, now: Timestamp) -> String {
+    let span_ms = now.since_ms(time);
+    let length = span_ms.abs();
+    let units = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "m"), (SECOND_MS, "s")];
+    match units.into_iter().find(|(unit, _)| length >= *unit) {
+        None => "now".to_owned(),
+        Some((unit, name)) if span_ms < 0 => format!("in {}{name}", length / unit),
+        Some((unit, name)) => format!("{}{name} ago", length / unit),
+    }
 }
 
 /// The first line of a text, with a mark where there were more.
@@ -413,6 +486,21 @@ mod tests {
                 summary: None,
             };
             assert_eq!(came_to(&evaluation), said);
+        }
+    }
+
+    #[test]
+    fn ages_are_told_in_their_greatest_unit() {
+        let now: Timestamp = "2026-03-03T12:00:00Z".parse().unwrap();
+        for (before_ms, told) in [
+            (0, "now"),
+            (999, "now"),
+            (59 * SECOND_MS, "59s ago"),
+            (119 * MINUTE_MS, "1h ago"),
+            (3 * DAY_MS, "3d ago"),
+            (-5 * MINUTE_MS, "in 5m"),
+        ] {
+            assert_eq!(ago(now.plus_ms(-before_ms), now), told);
         }
     }
 

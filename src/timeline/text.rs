@@ -1,0 +1,258 @@
+//! A timeline for a terminal: what served, incidents, doubts, and a line for each entry.
+//!
+//! Where the terminal's width is known, lines are cut to it and ages are told; without it the text is the same at any
+//! time, and whole.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::event::body::Kind;
+use crate::time::{Timestamp, span_text};
+
+use super::chronicle::{Basis, Chronicle, Doubt, Incident, Lane, Recovery, Row, Standing, Stretch};
+use super::columns::{Cell, Column, Table, cut};
+use super::prose::{self, visible};
+use super::zone::Zone;
+
+/// What a text is written on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// The terminal's columns; none where it is no terminal: then nothing is cut, and no ages are told.
+    pub width: Option<usize>,
+    /// Whether ANSI styles are wanted.
+    pub styled: bool,
+    /// What ages are told from.
+    pub now: Timestamp,
+}
+
+/// What stands in the background: times, indexes.
+pub const DIM: Style = Style::new().dimmed();
+/// What is as it should be.
+pub const GOOD: Style = coloured(AnsiColor::Green);
+/// What is to be looked at.
+pub const ODD: Style = coloured(AnsiColor::Yellow);
+/// What is wrong.
+pub const BAD: Style = coloured(AnsiColor::Red).bold();
+/// A heading.
+pub const HEADING: Style = Style::new().bold();
+
+const fn coloured(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(anstyle::Color::Ansi(colour)))
+}
+
+/// The style of a kind's name.
+#[must_use]
+pub const fn kind_style(kind: Kind) -> Style {
+    match kind {
+        Kind::ModelPromoted | Kind::IncidentResolved => GOOD,
+        Kind::ModelRolledBack | Kind::ModelWithdrawn | Kind::ModelRetired | Kind::EntryRatified => ODD,
+        Kind::DriftDetected | Kind::IncidentDetected => coloured(AnsiColor::Red),
+        Kind::ModelRegistered | Kind::ModelEvaluated => coloured(AnsiColor::Cyan),
+        Kind::LedgerCreated
+        | Kind::KeyGranted
+        | Kind::KeyRevoked
+        | Kind::LogKeyRotated
+        | Kind::PolicySet
+        | Kind::AttachmentRedacted => coloured(AnsiColor::Magenta),
+        Kind::ChangeCompleted | Kind::NoteAdded => Style::new(),
+    }
+}
+
+/// The text of `chronicle` on `page`, times in `zone`; it ends in a line feed.
+#[must_use]
+pub fn render(chronicle: &Chronicle, zone: &Zone, page: &Page) -> String {
+    let mut paper = Paper { out: String::new(), zone, page };
+    paper.head(chronicle);
+    chronicle.lanes.iter().for_each(|lane| paper.lane(lane, chronicle.until));
+    chronicle.incidents.iter().for_each(|incident| paper.incident(incident));
+    paper.doubts(&chronicle.doubts);
+    paper.rows(&chronicle.rows);
+    paper.out
+}
+
+/// The text so far.
+struct Paper<'a> {
+    out: String,
+    zone: &'a Zone,
+    page: &'a Page,
+}
+
+impl Paper<'_> {
+    fn line(&mut self, text: &str, style: Style) {
+        let text = visible(text).replace(['\n', '\t'], " ");
+        let text = self.page.width.map_or_else(|| text.clone(), |width| cut(&text, width));
+        let style = if self.page.styled { style } else { Style::new() };
+        let _ = writeln!(self.out, "{style}{text}{style:#}");
+    }
+
+    fn table(&mut self, table: &Table) {
+        for line in table.lines(self.page.width, self.page.styled) {
+            self.out.push_str(&line);
+            self.out.push('\n');
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.out.push('\n');
+        self.line(text, HEADING);
+    }
+
+    /// A time, and on a terminal how long ago it was.
+    fn age(&self, time: Timestamp) -> Option<String> {
+        self.page.width.map(|_| prose::ago(time, self.page.now))
+    }
+
+    fn head(&mut self, chronicle: &Chronicle) {
+        let Chronicle { origin, since, until, basis, .. } = chronicle;
+        let origin = origin.as_ref().map_or("a ledger without a name", |origin| origin.as_str());
+        let zone = self.zone;
+        self.line(
+            &format!("{origin}, {} to {} ({zone})", zone.seconds(*since), zone.seconds(*until)),
+            HEADING,
+        );
+        self.line(&prose::rests_on(basis), basis_style(basis));
+        let root = basis.root.map_or_else(|| "unknown".to_owned(), |root| root.to_string());
+        let age = basis.last_recorded_at.and_then(|last| self.age(last));
+        let age = age.map_or_else(String::new, |age| format!(", its last entry {age}"));
+        self.line(&format!("checkpoint: size {}, root {root}{age}", basis.size), DIM);
+    }
+
+    fn lane(&mut self, lane: &Lane, until: Timestamp) {
+        self.heading(&format!("{} / {}", lane.environment, lane.model));
+        let times = Column::WHOLE.styled(DIM);
+        let mut table = Table::new([
+            times,
+            times,
+            Column::NUMBER,
+            Column::TEXT.styled(HEADING),
+            times,
+            Column::TEXT,
+            Column::TEXT,
+            times,
+        ]);
+        lane.stretches.iter().for_each(|stretch| table.push(self.stretch(stretch, until)));
+        self.table(&table);
+    }
+
+    fn stretch(&self, stretch: &Stretch, until: Timestamp) -> Vec<Cell> {
+        let Stretch { version, digest, opened, infra, closed, .. } = stretch;
+        let end = closed.as_ref().map_or(until, |closed| closed.recorded_at);
+        let commit = infra.as_ref().map(|infra| {
+            let id: String = infra.id.chars().take(10).collect();
+            format!("{}@{id}", infra.repository)
+        });
+        vec![
+            Cell::from(format!("  {}", self.zone.seconds(opened.recorded_at))),
+            Cell::from(closed.as_ref().map_or_else(
+                || "still serves".to_owned(),
+                |closed| format!("to {}", self.zone.seconds(closed.recorded_at)),
+            )),
+            Cell::from(span_text(end.since_ms(opened.recorded_at))),
+            Cell::from(version.as_str()),
+            Cell::from(digest.map(|digest| digest.short()).unwrap_or_default()),
+            Cell::from(commit.unwrap_or_default()),
+            Cell::from(prose::who(opened)),
+            Cell::from(format!("entry {}", opened.index)),
+        ]
+    }
+
+    fn incident(&mut self, incident: &Incident) {
+        let Incident { id, severity, summary, places, recoveries, resolved } = incident;
+        self.heading(&format!("incident {id} ({severity})"));
+        if let Some(summary) = summary {
+            self.line(&format!("  {summary}"), Style::new());
+        }
+        for place in places {
+            let model = place.model.as_ref().map_or("any model", |model| model.as_str());
+            let when = self.zone.seconds(place.detected.recorded_at);
+            let index = place.detected.index;
+            let text = format!("  detected {when} in {} on {model} (entry {index})", place.environment);
+            self.line(&text, Style::new());
+        }
+        recoveries.iter().for_each(|recovery| self.recovery(recovery));
+        match resolved {
+            Some((by, _)) => {
+                let when = self.zone.seconds(by.recorded_at);
+                self.line(&format!("  resolved {when} by {} (entry {})", prose::who(by), by.index), GOOD);
+            }
+            None => self.line("  not resolved", ODD),
+        }
+    }
+
+    fn recovery(&mut self, recovery: &Recovery) {
+        let Recovery { environment, model, failed, change, .. } = recovery;
+        let when = self.zone.seconds(change.recorded_at);
+        let what = format!("  {model} {failed} taken back {when} in {environment} (entry {})", change.index);
+        self.line(&what, Style::new());
+        let late = match recovery.is_late() {
+            Some(true) => BAD,
+            Some(false) => GOOD,
+            None => ODD,
+        };
+        self.line(&format!("    recovery time: {}", prose::recovery_time(recovery)), late);
+        self.line(&format!("    detection gap: {}", prose::detection_gap(recovery)), Style::new());
+        if let Some(told) = prose::break_glass(recovery) {
+            self.line(&format!("    break-glass: {told}"), ODD);
+        }
+    }
+
+    fn doubts(&mut self, doubts: &[Doubt]) {
+        if doubts.is_empty() {
+            return;
+        }
+        self.heading("what is in doubt");
+        for doubt in doubts {
+            let Doubt { from_index, until_index, code, message, .. } = doubt;
+            let until = match until_index {
+                Some(until) if *until == from_index + 1 => String::new(),
+                Some(until) => format!(" to {}", until.saturating_sub(1)),
+                None => " to the end".to_owned(),
+            };
+            self.line(&format!("  entry {from_index}{until}: {code}: {message}"), BAD);
+        }
+    }
+
+    fn rows(&mut self, rows: &[Row]) {
+        self.heading(match rows.is_empty() {
+            true => "no entry fits",
+            false => "entries",
+        });
+        let dim = Column::WHOLE.styled(DIM);
+        let number = Column::NUMBER.styled(DIM);
+        let mut table =
+            Table::new([number, dim, number, Column::WHOLE, Column::TEXT, Column::WHOLE, Column::TEXT]);
+        rows.iter().for_each(|row| table.push(self.row(row)));
+        self.table(&table);
+    }
+
+    fn row(&self, row: &Row) -> Vec<Cell> {
+        let entry = &row.entry;
+        vec![
+            Cell::from(entry.index.to_string()),
+            Cell::from(self.zone.seconds(entry.recorded_at)),
+            Cell::from(self.age(entry.recorded_at).unwrap_or_default()),
+            Cell::styled(entry.kind.to_string(), kind_style(entry.kind)),
+            Cell::from(prose::who(entry)),
+            standing(&row.standing),
+            Cell::from(&row.what),
+        ]
+    }
+}
+
+fn basis_style(basis: &Basis) -> Style {
+    match &basis.verdict {
+        Some(told) if told.is_good => GOOD,
+        Some(_) => BAD,
+        None => ODD,
+    }
+}
+
+fn standing(standing: &Standing) -> Cell {
+    match standing {
+        Standing::Unchecked => Cell::from(""),
+        Standing::Sound => Cell::styled("sound", GOOD),
+        Standing::NotJudged => Cell::styled("not judged", ODD),
+        Standing::Doubted(codes) => Cell::styled(codes.join(", "), BAD),
+    }
+}
