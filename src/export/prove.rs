@@ -107,7 +107,9 @@ pub fn prove_entries(
             let hashes = prove_inclusion(index, size, nodes).map_err(missing)?;
             Ok(verify_inclusion(&leaf, index, size, &hashes, &root).is_ok().then_some(hashes))
         };
-        leaves.iter().map(prove).collect::<Result<Option<Vec<Vec<Hash>>>, MissingNode>>()
+        // Each is made, also behind one that does not hold: on the way it is noted which nodes they take.
+        let proofs = leaves.iter().map(prove).collect::<Result<Vec<Option<Vec<Hash>>>, MissingNode>>()?;
+        Ok(proofs.into_iter().collect::<Option<Vec<Vec<Hash>>>>())
     })?;
     let with_proof = |((bytes, hashes), &index): ((EntryBytes, Vec<Hash>), &u64)| {
         let proof = TlogProof::new(index, hashes, reader.checkpoint().clone())?;

@@ -1,5 +1,6 @@
 //! Proofs: made from tiles or from the log alike, checked by us and by others, and refused where they prove nothing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -7,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use ct_merkle::{InclusionProof, RootHash};
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
-use rollbook::export::prove::{NoProof, prove_entry, prove_growth};
+use rollbook::export::prove::{NoProof, prove_entries, prove_entry, prove_growth};
 use rollbook::export::tlog_proof::{PROOF_BYTES_MAX, ProofRefusal, TlogProof, TlogProofError};
 use rollbook::hash::Hash;
 use rollbook::index::tiles::TileRows;
@@ -108,6 +109,21 @@ fn every_entry_is_proved_from_tiles_and_from_the_log_alike() {
         tlog_tiles::check_record(&theirs, 600, tlog_tiles::Hash(*root.as_bytes()), index, leaf).unwrap();
     }
     assert!(matches!(prove_entry(Some(&dir.join("index")), &reader, 600), Err(NoProof::Read(_))));
+}
+
+#[test]
+fn several_entries_are_proved_at_once_from_tiles_and_from_the_log_alike() {
+    let ledger = ledger_of(600);
+    let (dir, reader) = (ledger.dir(), reader(&ledger.dir()));
+    let indexes = BTreeSet::from([0, 1, 255, 256, 300, 599]);
+    for index_dir in [Some(dir.join("index")), None] {
+        let proved = prove_entries(index_dir.as_deref(), &reader, &indexes).unwrap();
+        assert_eq!(proved.iter().map(|one| one.proof.index()).collect::<BTreeSet<_>>(), indexes);
+        for one in proved {
+            let alone = prove_entry(Some(&dir.join("index")), &reader, one.proof.index()).unwrap();
+            assert_eq!((one.entry, one.proof), (alone.entry, alone.proof));
+        }
+    }
 }
 
 #[test]
