@@ -11,10 +11,10 @@ use crate::event::body::Kind;
 use crate::event::model::EvaluationOutcome;
 use crate::event::release::ChangeOutcome;
 use crate::time::{DAY_MS, span_text};
-use crate::timeline::prose::seconds;
 use crate::words::words;
 
 use super::contents::{ChangeRow, Contents};
+use super::layout::seconds;
 
 /// The table.
 const TABLE: &str = include_str!("controls.toml");
