@@ -37,6 +37,13 @@ fn founded_by(history: impl FnOnce(&mut Forge)) -> Forge {
     forge
 }
 
+/// As [`founded_by`], for a history that founds the log, too.
+fn told_by(history: impl FnOnce(&mut Forge)) -> Forge {
+    let mut forge = Forge::new();
+    history(&mut forge);
+    forge
+}
+
 fn report(desk: &Desk, rest: &str) -> Answer {
     desk.run(&format!("report --trust trust.toml {rest}"))
 }
@@ -204,7 +211,7 @@ const ATTACKS: [Attack; 6] = [
         exit: 1,
         word: "violation",
         status: "not_covered",
-        desk: || desk_of(&founded_by(glass_lapsed)),
+        desk: || desk_of(&told_by(glass_lapsed)),
     },
 ];
 
@@ -260,10 +267,10 @@ fn what_is_unlawful_or_unratified_is_an_exception() {
     assert_eq!(finding["accepted"]["entry"], 14);
     assert_eq!(finding["accepted"]["told"]["by"][0]["person"], "Ada");
 
-    let owed = json_of(&desk_of(&founded_by(glass_broken)), "");
+    let owed = json_of(&desk_of(&told_by(glass_broken)), "");
     assert_eq!(indexes(&owed["exceptions"]["break_glass"]), [11]);
     assert_eq!(indexes(&owed["exceptions"]["not_ratified"]), Vec::<u64>::new());
-    let lapsed = json_of(&desk_of(&founded_by(glass_lapsed)), "");
+    let lapsed = json_of(&desk_of(&told_by(glass_lapsed)), "");
     assert_eq!(indexes(&lapsed["exceptions"]["not_ratified"]), [11]);
     let broken = lapsed["changes"].as_array().unwrap().last().unwrap();
     assert_eq!(broken["break_glass"]["is_overdue"], true);
@@ -273,7 +280,7 @@ fn what_is_unlawful_or_unratified_is_an_exception() {
 #[test]
 fn time_to_recover_runs_from_detection_to_reported_success() {
     let rollback = || rollbook::event::release::ModelRolledBack { break_glass: false, ..break_glass() };
-    let forge = founded_by(|forge| {
+    let forge = told_by(|forge| {
         serve_both(forge, "[[environment]]\nname = 'production'\n");
         forge.add(&[&rita()], incident("INC-7", "production"));
         forge.now = forge.now.plus_ms(2 * MINUTE_MS);
@@ -340,7 +347,7 @@ fn a_period_holds_what_was_recorded_in_it_and_what_held_then() {
     assert_eq!(policies[0]["sha256"], Hash::of(text.as_bytes()).to_string());
     let people: Vec<&str> =
         within["grants"].as_array().unwrap().iter().map(|row| row["person"].as_str().unwrap()).collect();
-    assert_eq!(people, ["Ada", "Rea", "Dan", "Late"]);
+    assert_eq!(people, ["Ada", "Rea the registrar", "Dan the deployer", "Late"]);
     assert_eq!(within["grants"][3]["revoked"]["reason"], "left");
 
     let after = json_of(&desk, &format!("--since {until}"));
