@@ -35,18 +35,22 @@ const LOOKED_UP_ONCE: usize = 20_000;
 /// From how many entries on the log is read through once, rather than each of them looked for.
 const MANY: usize = 256;
 
-/// Write the auditor's report: what was verified, who could do what, what changed and on what evidence, what to ask
-/// about, a random sample, and which controls the ledger supports.
+/// Write the auditor's report: verdict, roles, policy, changes, exceptions, a sample, and controls.
 ///
-/// The same ledger, trust root and options give the same bytes, from a copy or an evidence pack too: two auditors
-/// compare them by their hashes. Choose --seed once you have the log; each change then has the same chance to be
-/// drawn, and anybody can draw again (docs/reports.md).
+/// It says what was verified; who could do what, and under which policy; what changed and on what
+/// evidence; what to ask about; and which controls this ledger supports. --sample draws changes at
+/// random, each with all that speaks for it, signatures and inclusion proofs included.
 ///
-/// The exit code is the verdict's, as `rollbook verify` has it; the report is written in any case, and says so at its
-/// top.
+/// The same log, trust root, checkpoints and options give the same bytes, from a copy or an evidence
+/// pack too: two auditors compare hashes. Choose --seed once you have the log: then nobody can have
+/// written it to suit the draw, and anybody can draw again (docs/reports.md).
+///
+/// The exit code is the verdict's, as `rollbook verify` has it; the report is written in any case,
+/// and says so at its top.
 ///
 /// Example:
-///   rollbook report --trust trust.toml --since 2026-01-01T00:00:00Z --until 2026-04-01T00:00:00Z --sample 25 --seed q1-4711 --format html -o q1.html
+///   rollbook report --trust trust.toml --since 2026-01-01T00:00:00Z --format html -o report.html
+///   rollbook report --trust trust.toml --sample 25 --seed 'drawn 4711' --format json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Report {

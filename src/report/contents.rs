@@ -732,7 +732,7 @@ impl Exceptions {
                 change.completion.as_ref().is_some_and(|done| done.outcome != ChangeOutcome::Succeeded)
             }),
             unreported: those(&|change| took_effect(change) && change.completion.is_none()),
-            unapproved: those(&|change| change.by.len() < 2),
+            unapproved: those(&|change| change.approvals() == 0),
             without_evidence: those(&|change| {
                 change.kind == Kind::ModelPromoted && change.evidence.is_empty()
             }),
@@ -768,6 +768,14 @@ fn sample_told(
 }
 
 impl ChangeRow {
+    /// How many people approved beside the proposer: by name, not by key.
+    #[must_use]
+    pub fn approvals(&self) -> usize {
+        let proposer = self.by.iter().find(|who| who.proposed).map(Who::name);
+        let others = self.by.iter().map(Who::name).filter(|name| Some(*name) != proposer);
+        others.collect::<BTreeSet<_>>().len()
+    }
+
     /// The entries that speak for the change, itself included, and what each is to it.
     #[must_use]
     pub fn parts(&self) -> BTreeMap<u64, &'static str> {

@@ -11,10 +11,10 @@ use crate::event::body::Kind;
 use crate::event::model::EvaluationOutcome;
 use crate::event::release::ChangeOutcome;
 use crate::time::{DAY_MS, span_text};
-use crate::timeline::prose::seconds;
 use crate::words::words;
 
 use super::contents::{ChangeRow, Contents};
+use super::layout::seconds;
 
 /// The table.
 const TABLE: &str = include_str!("controls.toml");
@@ -287,7 +287,7 @@ fn changes_controlled(contents: &Contents) -> Found {
          break-glass, {} with a reported outcome",
         counted(all as u64, "change", "changes"),
         those(contents, |change| change.lawful == Some(true)),
-        those(contents, |change| change.by.len() > 1),
+        those(contents, |change| change.approvals() > 0),
         those(contents, |change| change.break_glass.is_some()),
         those(contents, |change| change.completion.is_some()),
     );
@@ -383,7 +383,7 @@ fn changes_tested(contents: &Contents) -> Found {
         "{}: {} approved beside the proposer, {} citing a passed evaluation, {} with a ticket, {} with a commit, {} \
          reported as succeeded",
         counted(all as u64, "change", "changes"),
-        those(contents, |change| change.by.len() > 1),
+        those(contents, |change| change.approvals() > 0),
         those(contents, cites_a_pass),
         those(contents, |change| change.ticket.is_some()),
         those(contents, |change| change.infra.is_some()),

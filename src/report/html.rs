@@ -13,7 +13,7 @@ use super::layout::{Block, Cell, Fact, Page, Section, Table, Tone};
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 const STYLE: &str = include_str!("report.css");
 
-/// The page as HTML.
+/// The page as HTML, ended by a newline.
 #[must_use]
 pub fn render(page: &Page) -> String {
     let markup = html! {
@@ -41,7 +41,9 @@ pub fn render(page: &Page) -> String {
             }
         }
     };
-    markup.into_string()
+    let mut text = markup.into_string();
+    text.push('\n');
+    text
 }
 
 fn write_section(of: &Section) -> Markup {

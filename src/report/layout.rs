@@ -195,8 +195,8 @@ fn table_or(none: &str, caption: &str, columns: &'static [&'static str], rows: V
 
 fn head(contents: &Contents) -> Vec<Fact> {
     let asked = &contents.asked;
-    let from = asked.since.map_or_else(|| "the beginning".to_owned(), seconds);
-    let to = asked.until.map_or_else(|| "the end of the log".to_owned(), seconds);
+    let from = asked.since.map_or_else(|| "the beginning".to_owned(), |since| since.to_string());
+    let to = asked.until.map_or_else(|| "the end of the log".to_owned(), |until| until.to_string());
     let period = &contents.period;
     let entries = match (period.first, period.last) {
         (Some(first), Some(last)) => {
@@ -773,7 +773,7 @@ fn appendix(contents: &Contents) -> Section {
 }
 
 /// A time to the second, in UTC.
-fn seconds(time: Timestamp) -> String {
+pub(super) fn seconds(time: Timestamp) -> String {
     Zone::utc().seconds(time)
 }
 

@@ -9,7 +9,7 @@ use crate::timeline::prose::visible;
 
 use super::layout::{Block, Cell, Fact, Page, Table};
 
-/// The page as Markdown.
+/// The page as Markdown, ended by a newline.
 #[must_use]
 pub fn render(page: &Page) -> String {
     let mut out = format!("# {}\n\n**{}**\n\n", plain(&page.title), plain(&page.verdict));

@@ -114,6 +114,21 @@ fn every_entry_is_proved_from_tiles_and_from_the_log_alike() {
 }
 
 #[test]
+fn several_entries_are_proved_at_once_from_tiles_and_from_the_log_alike() {
+    let ledger = ledger_of(600);
+    let (dir, reader) = (ledger.dir(), reader(&ledger.dir()));
+    let indexes = BTreeSet::from([0, 1, 255, 256, 300, 599]);
+    for index_dir in [Some(dir.join("index")), None] {
+        let proved = prove_entries(index_dir.as_deref(), &reader, &indexes).unwrap();
+        assert_eq!(proved.iter().map(|one| one.proof.index()).collect::<BTreeSet<_>>(), indexes);
+        for one in proved {
+            let alone = prove_entry(Some(&dir.join("index")), &reader, one.proof.index()).unwrap();
+            assert_eq!((one.entry, one.proof), (alone.entry, alone.proof));
+        }
+    }
+}
+
+#[test]
 fn growth_is_proved_between_any_two_sizes() {
     let ledger = ledger_of(300);
     let (dir, reader) = (ledger.dir(), reader(&ledger.dir()));

@@ -37,6 +37,13 @@ fn founded_by(history: impl FnOnce(&mut Forge)) -> Forge {
     forge
 }
 
+/// As [`founded_by`], for a history that founds the log, too.
+fn told_by(history: impl FnOnce(&mut Forge)) -> Forge {
+    let mut forge = Forge::new();
+    history(&mut forge);
+    forge
+}
+
 fn report(desk: &Desk, rest: &str) -> Answer {
     desk.run(&format!("report --trust trust.toml {rest}"))
 }
@@ -76,10 +83,10 @@ fn many_changes(forge: &mut Forge, rounds: u64) {
 fn two_auditors_get_the_same_bytes_from_ledger_copy_and_pack() {
     let desk = desk_of(&founded_by(|forge| many_changes(forge, 12)));
     desk.write("mine.note", desk.done("checkpoint"));
-    desk.copy("ledger", "elsewhere/copy");
-    desk.copy("trust.toml", "elsewhere/root.toml");
-    desk.copy("mine.note", "elsewhere/theirs.note");
-    desk.done("pack export elsewhere/pack");
+    desk.copy("ledger", "zzz/copy");
+    desk.copy("trust.toml", "zzz/root.toml");
+    desk.copy("mine.note", "zzz/theirs.note");
+    desk.done("pack export zzz/pack");
     for format in FORMATS {
         let ask = |dir: &str, trust: &str, note: &str, threads: &str| {
             let line = format!(
@@ -92,12 +99,12 @@ fn two_auditors_get_the_same_bytes_from_ledger_copy_and_pack() {
         let mine = ask("ledger", "trust.toml", "mine.note", "1");
         assert!(mine.len() > 10_000);
         assert!(mine == ask("ledger", "trust.toml", "mine.note", "4"), "{format}: threads");
-        let copy = ask("elsewhere/copy", "elsewhere/root.toml", "elsewhere/theirs.note", "2");
+        let copy = ask("zzz/copy", "zzz/root.toml", "zzz/theirs.note", "2");
         assert!(mine == copy, "{format}: a copy");
-        let pack = ask("elsewhere/pack", "elsewhere/root.toml", "elsewhere/theirs.note", "2");
+        let pack = ask("zzz/pack", "zzz/root.toml", "zzz/theirs.note", "2");
         assert!(mine == pack, "{format}: a pack");
         let told = String::from_utf8(mine).unwrap();
-        for place in ["elsewhere", "mine.note", "trust.toml", &desk.path("").display().to_string()] {
+        for place in ["zzz", "mine.note", "trust.toml", &desk.path("").display().to_string()] {
             assert!(!told.contains(place), "{format} names {place}");
         }
     }
@@ -204,7 +211,7 @@ const ATTACKS: [Attack; 6] = [
         exit: 1,
         word: "violation",
         status: "not_covered",
-        desk: || desk_of(&founded_by(glass_lapsed)),
+        desk: || desk_of(&told_by(glass_lapsed)),
     },
 ];
 
@@ -226,7 +233,11 @@ fn the_verdict_stands_at_the_top_and_decides_the_exit_code() {
         let line = told["verdict"]["line"].as_str().unwrap();
         let md = report(&desk, "");
         assert_eq!(md.code, Some(exit), "{says}");
-        assert_eq!(md.stdout.lines().nth(2), Some(format!("**{line}**").as_str()), "{says}");
+        assert_eq!(
+            md.stdout.lines().nth(2),
+            Some(format!("**{}**", line.replace('_', "\\_")).as_str()),
+            "{says}"
+        );
         let html = report(&desk, "--format html").stdout;
         assert!(html.find(line).is_some_and(|at| at < html.find("<h2").unwrap()), "{says}");
     }
@@ -256,10 +267,10 @@ fn what_is_unlawful_or_unratified_is_an_exception() {
     assert_eq!(finding["accepted"]["entry"], 14);
     assert_eq!(finding["accepted"]["told"]["by"][0]["person"], "Ada");
 
-    let owed = json_of(&desk_of(&founded_by(glass_broken)), "");
+    let owed = json_of(&desk_of(&told_by(glass_broken)), "");
     assert_eq!(indexes(&owed["exceptions"]["break_glass"]), [11]);
     assert_eq!(indexes(&owed["exceptions"]["not_ratified"]), Vec::<u64>::new());
-    let lapsed = json_of(&desk_of(&founded_by(glass_lapsed)), "");
+    let lapsed = json_of(&desk_of(&told_by(glass_lapsed)), "");
     assert_eq!(indexes(&lapsed["exceptions"]["not_ratified"]), [11]);
     let broken = lapsed["changes"].as_array().unwrap().last().unwrap();
     assert_eq!(broken["break_glass"]["is_overdue"], true);
@@ -269,7 +280,7 @@ fn what_is_unlawful_or_unratified_is_an_exception() {
 #[test]
 fn time_to_recover_runs_from_detection_to_reported_success() {
     let rollback = || rollbook::event::release::ModelRolledBack { break_glass: false, ..break_glass() };
-    let forge = founded_by(|forge| {
+    let forge = told_by(|forge| {
         serve_both(forge, "[[environment]]\nname = 'production'\n");
         forge.add(&[&rita()], incident("INC-7", "production"));
         forge.now = forge.now.plus_ms(2 * MINUTE_MS);
@@ -279,8 +290,8 @@ fn time_to_recover_runs_from_detection_to_reported_success() {
     });
     let told = json_of(&desk_of(&forge), "");
     let recovery = &told["changes"].as_array().unwrap().last().unwrap()["recovery"];
-    let took = recovery["took_ms"].as_i64().unwrap();
-    assert!((6 * MINUTE_MS..7 * MINUTE_MS).contains(&took), "{recovery}");
+    // Each entry is a minute behind the one before.
+    assert_eq!(recovery["took_ms"], 8 * MINUTE_MS, "{recovery}");
     assert_eq!((&recovery["target_ms"], &recovery["is_late"]), (&(5 * MINUTE_MS).into(), &true.into()));
     assert_eq!(indexes(&told["exceptions"]["slow_recoveries"]), [11]);
     let slow = told["exceptions"]["findings"].as_array().unwrap();
@@ -336,7 +347,7 @@ fn a_period_holds_what_was_recorded_in_it_and_what_held_then() {
     assert_eq!(policies[0]["sha256"], Hash::of(text.as_bytes()).to_string());
     let people: Vec<&str> =
         within["grants"].as_array().unwrap().iter().map(|row| row["person"].as_str().unwrap()).collect();
-    assert_eq!(people, ["Ada", "Rea", "Dan", "Late"]);
+    assert_eq!(people, ["Ada", "Rea the registrar", "Dan the deployer", "Late"]);
     assert_eq!(within["grants"][3]["revoked"]["reason"], "left");
 
     let after = json_of(&desk, &format!("--since {until}"));
@@ -345,8 +356,8 @@ fn a_period_holds_what_was_recorded_in_it_and_what_held_then() {
     assert_eq!(after["changes"][0]["people_needed"], 2);
     assert!(after["grants"].as_array().unwrap().iter().all(|row| row["person"] != "Late"));
 
-    let elsewhere = json_of(&desk, "--env production");
-    assert_eq!(elsewhere["changes"], Value::Array(Vec::new()));
+    let nowhere = json_of(&desk, "--env production");
+    assert_eq!(nowhere["changes"], Value::Array(Vec::new()));
 }
 
 // The sample.
@@ -483,7 +494,7 @@ fn a_status_follows_from_what_the_ledger_holds() {
         ("AU-3", "supports", "12 entries in the period, 0 of them observed"),
         ("AU-9", "needs_operator_action", "nobody outside holds any of the log"),
         ("AU-10", "supports", "12 author signatures verified; 12 of the period by 3 keys of 3 people"),
-        ("AU-11", "needs_operator_action", "the log reaches from 2026-03-01T09:"),
+        ("AU-11", "needs_operator_action", "the log reaches from 2026-03-01 09:00:00Z"),
         ("CM-3", "supports", "3 changes: 3 let through by the rules"),
         ("CM-5", "supports", "3 grants to 3 people held in the period"),
         ("SI-7", "supports", "the verdict is sound: 12 entries read"),
