@@ -14,6 +14,7 @@ use crate::cli::failure::Failure;
 ///   rollbook completions zsh > ~/.zfunc/_rollbook
 ///   rollbook completions fish > ~/.config/fish/completions/rollbook.fish
 #[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "this is help for a terminal, which shows backticks")]
 #[command(verbatim_doc_comment)]
 pub struct Completions {
     /// Which shell

@@ -160,7 +160,9 @@ fn print(context: &Context, lines: Vec<Line>) -> Result<(), Failure> {
         return lines.iter().try_for_each(|line| context.print_json(&line.json));
     }
     let mut table = Table::new([Column::TEXT; 8]);
-    lines.into_iter().for_each(|line| table.push(line.cells));
+    for line in lines {
+        table.push(line.cells);
+    }
     terminal::print_table(context, &table)
 }
 

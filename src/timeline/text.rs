@@ -72,8 +72,12 @@ pub const fn kind_style(kind: Kind) -> Style {
 pub fn render(chronicle: &Chronicle, zone: &Zone, page: &Page) -> String {
     let mut paper = Paper { out: String::new(), zone, page };
     paper.head(chronicle);
-    chronicle.lanes.iter().for_each(|lane| paper.lane(lane, chronicle.until));
-    chronicle.incidents.iter().for_each(|incident| paper.incident(incident));
+    for lane in &chronicle.lanes {
+        paper.lane(lane, chronicle.until);
+    }
+    for incident in &chronicle.incidents {
+        paper.incident(incident);
+    }
     paper.doubts(&chronicle.doubts);
     paper.rows(&chronicle.rows);
     paper.out
@@ -163,7 +167,9 @@ impl Paper<'_> {
             Column::TEXT,
             times,
         ]);
-        lane.stretches.iter().for_each(|stretch| table.push(self.stretch(stretch, until)));
+        for stretch in &lane.stretches {
+            table.push(self.stretch(stretch, until));
+        }
         self.table(&table);
     }
 
@@ -202,7 +208,9 @@ impl Paper<'_> {
             let text = format!("  detected {when} in {} on {model} (entry {index})", place.environment);
             self.line(&text, Style::new());
         }
-        recoveries.iter().for_each(|recovery| self.recovery(recovery));
+        for recovery in recoveries {
+            self.recovery(recovery);
+        }
         match resolved {
             Some((by, _)) => {
                 let when = self.zone.seconds(by.recorded_at);
@@ -246,15 +254,14 @@ impl Paper<'_> {
     }
 
     fn rows(&mut self, rows: &[Row]) {
-        self.heading(match rows.is_empty() {
-            true => "no entry fits",
-            false => "entries",
-        });
+        self.heading(if rows.is_empty() { "no entry fits" } else { "entries" });
         let dim = Column::WHOLE.styled(DIM);
         let number = Column::NUMBER.styled(DIM);
         let mut table =
             Table::new([number, dim, number, Column::WHOLE, Column::TEXT, Column::WHOLE, Column::TEXT]);
-        rows.iter().for_each(|row| table.push(self.row(row)));
+        for row in rows {
+            table.push(self.row(row));
+        }
         self.table(&table);
     }
 
