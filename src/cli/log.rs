@@ -9,6 +9,7 @@ use clap::Args;
 use crate::cli::context::{Context, json_line};
 use crate::cli::failure::Failure;
 use crate::cli::show::to_json;
+use crate::cli::terminal;
 use crate::event::body::Kind;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
@@ -16,7 +17,8 @@ use crate::log::reader::LoggedEntry;
 use crate::signing::envelope::AuthorSignature;
 use crate::time::Timestamp;
 use crate::timeline::about::About;
-use crate::timeline::prose::{self, People};
+use crate::timeline::prose::People;
+use crate::timeline::text::{self, Page};
 
 /// How often --follow looks for new entries.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
@@ -113,6 +115,7 @@ impl Log {
         if reader.size() <= from {
             return Ok(from);
         }
+        let page = terminal::page(context);
         let mut last: VecDeque<String> = VecDeque::new();
         let mut lines = Lines { context, text: String::new() };
         let read = reader.for_each::<Failure>(from, |logged| {
@@ -120,7 +123,7 @@ impl Log {
             if !filter.admits(&logged, people) {
                 return Ok(ControlFlow::Continue(()));
             }
-            let line = render(context, &logged, people)?;
+            let line = render(context, &logged, people, &page)?;
             if self.reverse {
                 last.push_front(line);
                 last.truncate(self.limit.unwrap_or(usize::MAX));
@@ -162,11 +165,11 @@ impl Lines<'_> {
     }
 }
 
-fn render(context: &Context, logged: &LoggedEntry, people: &People) -> Result<String, Failure> {
+fn render(context: &Context, logged: &LoggedEntry, people: &People, page: &Page) -> Result<String, Failure> {
     if context.json() {
         json_line(&to_json(logged, people, None))
     } else {
-        Ok(prose::list_line(logged, people))
+        Ok(text::list_line(logged, people, page))
     }
 }
 

@@ -19,6 +19,7 @@ pub mod attachment;
 pub mod bench;
 pub mod checkpoint;
 pub mod complete;
+pub mod completions;
 pub mod context;
 pub mod demo;
 pub mod draft;
@@ -40,6 +41,7 @@ pub mod input;
 pub mod kept;
 pub mod key;
 pub mod log;
+pub mod man;
 pub mod model;
 pub mod note;
 pub mod observed;
@@ -147,6 +149,8 @@ enum Command {
     Index(index::Index),
     #[command(subcommand)]
     Bench(bench::Bench),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Parses `args`, runs the command, prints what went wrong, and gives the exit code.
@@ -155,7 +159,7 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let args: Vec<_> = args.into_iter().collect();
     let wants_json = args.iter().any(|arg| arg == "--json");
     let keys_said = args.iter().filter(|arg| is_key_option(arg)).count();
-    let matches = match tidy(Cli::command()).try_get_matches_from(args) {
+    let matches = match command().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => return misread(&error, wants_json),
     };
@@ -183,6 +187,11 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
 /// it, clap keeps the last place alone: a signer would be left out without a word.
 fn is_key_option(arg: &std::ffi::OsString) -> bool {
     arg == "--key" || arg.to_string_lossy().starts_with("--key=")
+}
+
+/// The whole command line, as it is parsed and as its help, completions and man pages tell it.
+pub(crate) fn command() -> clap::Command {
+    tidy(Cli::command())
 }
 
 /// In lists, what a command does stands without a full stop.
@@ -257,6 +266,8 @@ fn dispatch(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Witness(command) => command.run(context),
         Command::Index(command) => command.run(context),
         Command::Bench(command) => command.run(context),
+        Command::Completions(command) => command.run(context),
+        Command::Man(command) => command.run(context),
     }
 }
 

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use crate::cli::answer::{ProveArgs, TrustArgs};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::status::aligned;
+use crate::cli::terminal;
 use crate::cli::timeline::tell;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::time::{Timestamp, span_text};
 use crate::timeline::chronicle::{Chronicle, Commit, EntryRef, Query, Signer, Stretch};
+use crate::timeline::columns::{Column, Table};
 use crate::timeline::prose;
 
 /// Tell what served, from when until when: version, digest, infra commit, who, and the entries that
@@ -80,8 +81,11 @@ impl Served {
             }
             context.print_json(&json!({ "basis": shown.basis_json(context.now()) }))?;
         } else {
-            let rows = stretches.iter().map(|(model, stretch)| cells(model, stretch, &chronicle));
-            aligned(rows).iter().try_for_each(|line| context.print(line))?;
+            let mut table = Table::new([Column::TEXT; 9]);
+            for (model, stretch) in &stretches {
+                table.push(cells(model, stretch, &chronicle));
+            }
+            terminal::print_table(context, &table)?;
             context.print(prose::visible(&shown.basis_line(context.now())))?;
         }
         let entries = stretches.iter().flat_map(|(_, stretch)| stretch.entries());

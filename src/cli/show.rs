@@ -11,6 +11,7 @@ use crate::cli::context::{Context, written};
 use crate::cli::failure::Failure;
 use crate::cli::git_verdict::GitVerdict;
 use crate::cli::record::event_id;
+use crate::cli::terminal;
 use crate::log::reader::{LogReader, LoggedEntry};
 use crate::timeline::prose::{self, People};
 
@@ -54,7 +55,8 @@ impl Show {
             return context.print_json(&value);
         }
         let beside: Vec<String> = git.iter().flat_map(GitVerdict::lines).collect();
-        context.print(in_full(&logged, &people, (&beside, &attached), &note).trim_end())
+        let text = in_full(&logged, &people, (&beside, &attached), &note);
+        context.print(terminal::styled_fields(&with_age(context, &logged, text.trim_end())))
     }
 }
 
@@ -126,6 +128,18 @@ fn attached_to(context: &Context, logged: &LoggedEntry) -> Result<Vec<Listed>, F
         return Ok(Vec::new());
     }
     AttachmentLog::replay(context)?.listed(|cited| cited.entry == logged.entry.index)
+}
+
+/// On a terminal, how long ago the entry was recorded stands behind its time.
+fn with_age(context: &Context, logged: &LoggedEntry, text: &str) -> String {
+    let page = terminal::page(context);
+    let time = format!("\n  recorded_at: {}", logged.entry.recorded_at);
+    match page.width {
+        Some(_) => {
+            text.replacen(&time, &format!("{time} ({})", prose::ago(logged.entry.recorded_at, page.now)), 1)
+        }
+        None => text.to_owned(),
+    }
 }
 
 fn in_full(

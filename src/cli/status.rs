@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::answer::{ProveArgs, Shown, TrustArgs};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::terminal;
 use crate::cli::view::{Until, View};
 use crate::event::release::{ChangeOutcome, Serving};
 use crate::event::text::{EnvironmentName, Name};
@@ -16,6 +17,7 @@ use crate::log::reader::ReadError;
 use crate::time::Timestamp;
 use crate::timeline::chronicle::{Chronicle, Query, Signer, Stretch};
 use crate::timeline::collector::Collector;
+use crate::timeline::columns::{Column, Table};
 use crate::timeline::prose;
 
 /// Show what serves where: since when, by whom, from which commit, and whether it was completed; which
@@ -203,25 +205,11 @@ fn print(context: &Context, lines: Vec<Line>) -> Result<(), Failure> {
     if context.json() {
         return lines.iter().try_for_each(|line| context.print_json(&line.json));
     }
-    aligned(lines.into_iter().map(|line| line.cells)).iter().try_for_each(|line| context.print(line))
-}
-
-/// Rows of cells as lines, each column as wide as its widest cell.
-pub fn aligned(rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
-    let visible = |row: Vec<String>| row.iter().map(|cell| prose::visible(cell)).collect();
-    let rows: Vec<Vec<String>> = rows.map(visible).collect();
-    let mut widths = Vec::new();
-    for row in &rows {
-        widths.resize(widths.len().max(row.len()), 0);
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
+    let mut table = Table::new([Column::TEXT; 8]);
+    for line in lines {
+        table.push(line.cells);
     }
-    let line = |row: &Vec<String>| {
-        let padded = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    terminal::print_table(context, &table)
 }
 
 fn describe_slot(
@@ -281,20 +269,5 @@ fn completion(slot: &Slot, serving: &Serving) -> &'static str {
         // A newer change there failed, and put this one back.
         Some(_) => "put back",
         None => "unknown",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let row = |cells: &[&str]| cells.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>();
-        let rows =
-            [row(&["a", "bb", "last"]), row(&["\u{e4}\u{f6}\u{fc}", "b"]), row(&["a", "\u{202e}", "c"])];
-        let lines = ["a    bb        last", "\u{e4}\u{f6}\u{fc}  b", "a    \\u{202e}  c"];
-        assert_eq!(aligned(rows.into_iter()), lines);
-        assert!(aligned(std::iter::empty()).is_empty());
     }
 }

@@ -11,6 +11,7 @@ use crate::cli::input::read_input;
 use crate::cli::kept;
 use crate::cli::model::signature::read_keys;
 use crate::cli::progress;
+use crate::cli::terminal;
 use crate::cli::verify_source::judge;
 use crate::event::text::Name;
 use crate::linkage::git::clone::Clones;
@@ -147,7 +148,8 @@ impl Verify {
             context.print_json(report)?;
         } else {
             let name = self.trust.as_ref().map(|path| path.display().to_string());
-            context.print(visible(render(report, name.as_deref()).trim_end()))?;
+            let text = visible(render(report, name.as_deref()).trim_end());
+            context.print(terminal::styled_report(&text, report.verdict))?;
             explain::point_to(context, report);
         }
         warn_of_idle_clones(context, report);

@@ -176,7 +176,9 @@ mod tests {
 
     fn table(columns: &[Column], rows: &[&[&str]]) -> Table {
         let mut table = Table::new(columns);
-        rows.iter().for_each(|row| table.push(row.iter().copied()));
+        for row in rows {
+            table.push(row.iter().copied());
+        }
         table
     }
 

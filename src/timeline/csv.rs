@@ -44,7 +44,7 @@ pub fn render(chronicle: &Chronicle, zone: &Zone) -> Result<String, csv::Error> 
     for row in &chronicle.rows {
         writer.write_record(cells(row, zone).map(|cell| defused(&cell)))?;
     }
-    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
     Ok(String::from_utf8(bytes).expect("every cell is UTF-8"))
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::event::body::{Body, Kind};
 use crate::event::release::ChangeOutcome;
-use crate::time::Timestamp;
+use crate::time::{DAY_MS, MINUTE_MS, Timestamp};
 
 use super::chronicle::{Chronicle, Incident, Lane, Recovery, Row, Standing, Stretch};
 use super::columns::cut;
@@ -161,11 +161,12 @@ fn chart_text(chronicle: &Chronicle, zone: &Zone, milestones: bool) -> String {
 
 /// The axis in the unit that the shown time asks for.
 fn axis(span_ms: i64) -> &'static str {
-    use crate::time::{DAY_MS, MINUTE_MS};
-    match span_ms {
-        ..MINUTE_MS => "%H:%M:%S.%L",
-        ..DAY_MS => "%H:%M:%S",
-        _ => "%Y-%m-%d %H:%M",
+    if span_ms < MINUTE_MS {
+        "%H:%M:%S.%L"
+    } else if span_ms < DAY_MS {
+        "%H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M"
     }
 }
 

@@ -10,7 +10,6 @@ use crate::event::infra::InfraCommit;
 use crate::event::model::{AlertStatus, DriftDetected, Metric, ModelEvaluated};
 use crate::event::release::Serving;
 use crate::event::text::{Name, Text, is_deceptive};
-use crate::log::reader::LoggedEntry;
 use crate::signing::public_key::PublicKey;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp, span_text};
 
@@ -226,19 +225,6 @@ fn drift(drift: &DriftDetected) -> String {
     format!(
         "{kind} drift of {model}{version} in {environment}{status}: {statistic}{feature} {value}, threshold {threshold} ({})",
         drift.monitor
-    )
-}
-
-/// One line of a list: index, recorded time, kind, proposer, what happened.
-#[must_use]
-pub fn list_line(logged: &LoggedEntry, people: &People) -> String {
-    format!(
-        "{:>6}  {}  {:<17}  {:<12}  {}",
-        logged.entry.index,
-        seconds(logged.entry.recorded_at),
-        logged.event.kind(),
-        visible(&people.name(&logged.event.header.proposer)),
-        one_line(&logged.event)
     )
 }
 

@@ -7,12 +7,15 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::event::body::Kind;
+use crate::log::reader::LoggedEntry;
 use crate::time::{Timestamp, span_text};
 
 use super::chronicle::{Basis, Chronicle, Doubt, Incident, Lane, Recovery, Row, Standing, Stretch};
 use super::columns::{Cell, Column, Table, cut};
-use super::prose::{self, visible};
+use super::prose::{self, People, visible};
 use super::zone::Zone;
 
 /// What a text is written on.
@@ -25,6 +28,11 @@ pub struct Page {
     /// What ages are told from.
     pub now: Timestamp,
 }
+
+/// A list's names are padded to this, which most are not longer than.
+const LISTED_NAME_COLUMNS: usize = 12;
+/// And on a terminal cut to this.
+const LISTED_NAME_COLUMNS_MAX: usize = 24;
 
 /// What stands in the background: times, indexes.
 pub const DIM: Style = Style::new().dimmed();
@@ -64,11 +72,39 @@ pub const fn kind_style(kind: Kind) -> Style {
 pub fn render(chronicle: &Chronicle, zone: &Zone, page: &Page) -> String {
     let mut paper = Paper { out: String::new(), zone, page };
     paper.head(chronicle);
-    chronicle.lanes.iter().for_each(|lane| paper.lane(lane, chronicle.until));
-    chronicle.incidents.iter().for_each(|incident| paper.incident(incident));
+    for lane in &chronicle.lanes {
+        paper.lane(lane, chronicle.until);
+    }
+    for incident in &chronicle.incidents {
+        paper.incident(incident);
+    }
     paper.doubts(&chronicle.doubts);
     paper.rows(&chronicle.rows);
     paper.out
+}
+
+/// One line of a list: index, recorded time (and its age on a terminal), kind, proposer, what happened.
+#[must_use]
+pub fn list_line(logged: &LoggedEntry, people: &People, page: &Page) -> String {
+    let entry = &logged.entry;
+    let kind = logged.event.kind();
+    let person = visible(&people.name(&logged.event.header.proposer));
+    let age = page.width.map(|_| format!("{:>8}  ", prose::ago(entry.recorded_at, page.now)));
+    let age = age.unwrap_or_default();
+    let time = prose::seconds(entry.recorded_at);
+    // A name as long as names may be would leave a terminal's line no room for what happened.
+    let person = if page.width.is_some() { cut(&person, LISTED_NAME_COLUMNS_MAX) } else { person };
+    let padding = " ".repeat(LISTED_NAME_COLUMNS.saturating_sub(person.width()));
+    let head = format!("{:>6}  {time}  {age}", entry.index);
+    let tail = format!("{person}{padding}  {}", prose::one_line(&logged.event));
+    let told = format!("{kind:<17}  ");
+    let room = page.width.map(|width| width.saturating_sub(head.width() + told.len()));
+    let tail = room.map_or_else(|| tail.clone(), |room| cut(&tail, room));
+    if !page.styled {
+        return head + &told + &tail;
+    }
+    let style = kind_style(kind);
+    format!("{DIM}{head}{DIM:#}{style}{told}{style:#}{tail}")
 }
 
 /// The text so far.
@@ -131,7 +167,9 @@ impl Paper<'_> {
             Column::TEXT,
             times,
         ]);
-        lane.stretches.iter().for_each(|stretch| table.push(self.stretch(stretch, until)));
+        for stretch in &lane.stretches {
+            table.push(self.stretch(stretch, until));
+        }
         self.table(&table);
     }
 
@@ -170,7 +208,9 @@ impl Paper<'_> {
             let text = format!("  detected {when} in {} on {model} (entry {index})", place.environment);
             self.line(&text, Style::new());
         }
-        recoveries.iter().for_each(|recovery| self.recovery(recovery));
+        for recovery in recoveries {
+            self.recovery(recovery);
+        }
         match resolved {
             Some((by, _)) => {
                 let when = self.zone.seconds(by.recorded_at);
@@ -214,15 +254,14 @@ impl Paper<'_> {
     }
 
     fn rows(&mut self, rows: &[Row]) {
-        self.heading(match rows.is_empty() {
-            true => "no entry fits",
-            false => "entries",
-        });
+        self.heading(if rows.is_empty() { "no entry fits" } else { "entries" });
         let dim = Column::WHOLE.styled(DIM);
         let number = Column::NUMBER.styled(DIM);
         let mut table =
             Table::new([number, dim, number, Column::WHOLE, Column::TEXT, Column::WHOLE, Column::TEXT]);
-        rows.iter().for_each(|row| table.push(self.row(row)));
+        for row in rows {
+            table.push(self.row(row));
+        }
         self.table(&table);
     }
 
