@@ -16,6 +16,8 @@ use crate::hash::Hash;
 use crate::log::reader::LoggedEntry;
 use crate::timeline::chronicle::{Chronicle, Details, Query};
 use crate::timeline::collector::Collector;
+use crate::timeline::html;
+use crate::timeline::svg;
 use crate::timeline::zone::Zone;
 
 /// Tell what happened: what served where, and every entry behind it.
@@ -92,8 +94,11 @@ impl Timeline {
         if self.format == Format::Html {
             add_details(context, &shown, &mut chronicle)?;
         }
-        let _ = zone;
-        context.print(format!("{chronicle:#?}"))?;
+        context.print(match self.format {
+            Format::Svg => svg::render(&chronicle, &zone),
+            Format::Html => html::render(&chronicle, &zone),
+            _ => format!("{chronicle:#?}"),
+        })?;
         shown.end()
     }
 

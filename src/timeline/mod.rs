@@ -4,7 +4,15 @@
 //! question asks for. The rest renders what it kept. Nothing here opens a file, reads a clock, or decides what is lawful.
 
 pub mod about;
+pub mod caption;
 pub mod chronicle;
 pub mod collector;
+pub mod colour;
+pub mod html;
+pub mod label;
+pub mod lane;
+pub mod layout;
 pub mod prose;
+pub mod scale;
+pub mod svg;
 pub mod zone;
