@@ -171,7 +171,7 @@ impl TrustArgs {
         onlooker: &mut O,
     ) -> Result<Shown, Failure> {
         let (report, state) = self.verify_shown(context, trust_path, until, &[], onlooker)?;
-        let basis = verified_basis(&report, trust_path);
+        let basis = verified_basis(&report);
         Ok(Shown { reader: context.reader().ok(), state, basis, report: Some(report) })
     }
 
@@ -259,7 +259,7 @@ fn restored(rows: Vec<(RowKey, Row)>) -> State<NoSource> {
     state
 }
 
-fn verified_basis(report: &Report, trust: &Path) -> Basis {
+fn verified_basis(report: &Report) -> Basis {
     let resumed_from = match &report.kept {
         Some(KeptUse::ResumedFrom { size, .. }) => Some(*size),
         _ => None,
@@ -272,7 +272,7 @@ fn verified_basis(report: &Report, trust: &Path) -> Basis {
         verdict: Some(VerdictTold {
             word: report.verdict.as_str(),
             is_good: report.verdict.exit_code() == 0,
-            line: verdict_line(report, &trust.display().to_string()),
+            line: verdict_line(report, "the trust root"),
             resumed_from,
             held: report.held.as_ref().map(|held| held.size),
             judged_up_to: report.rules_judged_up_to,

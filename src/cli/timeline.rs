@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::answer::{Shown, TrustArgs, findings_told};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, json_line};
 use crate::cli::failure::Failure;
+use crate::cli::record::{exists_already, write_file};
 use crate::cli::terminal;
 use crate::cli::view::Until;
 use crate::event::body::Kind;
@@ -17,12 +18,27 @@ use crate::hash::Hash;
 use crate::log::reader::LoggedEntry;
 use crate::timeline::chronicle::{Chronicle, Details, Query};
 use crate::timeline::collector::Collector;
+use crate::timeline::text::Page;
 use crate::timeline::zone::Zone;
+use crate::timeline::{csv, html, json, md, svg, text};
 
-/// Tell what happened: what served where, and every entry behind it.
+/// The most entries of a page, a picture or a post-mortem: more, nobody looks at, and a browser gets slow.
+const ROWS_MAX: usize = 5_000;
+
+/// Tell what happened: what served where, and every entry behind it, as a picture or a table.
+///
+/// From a ledger, or an evidence pack of one (--ledger). With --trust the log that it rests on is
+/// verified as it is read, what cannot be believed is marked, and the exit code is the verdict's, as
+/// `rollbook verify` gives it. With --incident it tells what led to the incident and what came of it.
+///
+/// Times are recorded times, by which it is decided what serves. Formats: html is one page that needs no
+/// network and no script, for a browser or a printer; svg is its picture; md is for a post-mortem; csv
+/// and json are for other programs (docs/timelines.md); text is for a terminal.
 ///
 /// Example:
-///   rollbook timeline --env production --since "7d ago" --format html -o timeline.html
+///   rollbook timeline --env production --since "7d ago"
+///   rollbook timeline --incident INC-7 --trust trust.toml --format html -o INC-7.html
+///   rollbook timeline --ledger pack --model credit-scorer --tz Europe/Berlin --format md
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Timeline {
@@ -87,20 +103,31 @@ impl Timeline {
     /// # Errors
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        let zone = Zone::parse(&self.tz).map_err(Failure::usage)?;
-        let query = self.query(context)?;
-        let (shown, mut chronicle) = tell(context, &self.trust, query)?;
-        if self.format == Format::Html {
+        let zone = Zone::parse(&self.tz).map_err(|error| {
+            Failure::usage(error).hint("see `timedatectl list-timezones`; UTC is the default")
+        })?;
+        if let Some(taken) = self.output.as_ref().filter(|path| path.exists() && !self.force) {
+            return Err(exists_already(taken));
+        }
+        let (shown, mut chronicle) = tell(context, &self.trust, self.query(context)?)?;
+        let format = if context.json() { Format::Json } else { self.format };
+        check_rows(format, &chronicle)?;
+        if format == Format::Html {
             add_details(context, &shown, &mut chronicle);
         }
-        let text = match self.format {
-            Format::Md => crate::timeline::md::render(&chronicle, &zone),
-            Format::Csv => crate::timeline::csv::render(&chronicle, &zone).map_err(Failure::world)?,
-            Format::Json => serde_json::to_string_pretty(&crate::timeline::json::to_value(&chronicle))
-                .map_err(Failure::world)?,
-            _ => crate::timeline::text::render(&chronicle, &zone, &terminal::page(context)),
-        };
-        context.print(text.trim_end_matches('\n'))?;
+        let page = terminal::page(context);
+        let page = if self.output.is_some() { Page { width: None, styled: false, ..page } } else { page };
+        let rendered = render(format, &chronicle, &zone, &page)?;
+        match &self.output {
+            Some(path) => {
+                write_file(path, &rendered, self.force)?;
+                context.say(format_args!("{}: {} entries", path.display(), chronicle.rows.len()));
+            }
+            None => context.print(rendered.trim_end_matches('\n'))?,
+        }
+        if let Some(told) = chronicle.basis.verdict.as_ref().filter(|told| !told.is_good) {
+            context.say(&told.line);
+        }
         shown.end()
     }
 
@@ -119,6 +146,30 @@ impl Timeline {
             Some(id) => around(context, id, &query),
         }
     }
+}
+
+/// Refuses what would be too much to look at.
+fn check_rows(format: Format, chronicle: &Chronicle) -> Result<(), Failure> {
+    let is_looked_at = matches!(format, Format::Html | Format::Svg | Format::Md);
+    if !is_looked_at || chronicle.rows.len() <= ROWS_MAX {
+        return Ok(());
+    }
+    let message = format!("{} entries are too many to look at: at most {ROWS_MAX}", chronicle.rows.len());
+    Err(Failure::usage(message).hint(
+        "narrow it with --since, --until, --env, --model or --kind; csv, json and text take any number",
+    ))
+}
+
+/// What was told, in one of the forms.
+fn render(format: Format, chronicle: &Chronicle, zone: &Zone, page: &Page) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Html => html::render(chronicle, zone),
+        Format::Svg => svg::render(chronicle, zone),
+        Format::Md => md::render(chronicle, zone),
+        Format::Csv => csv::render(chronicle, zone).map_err(Failure::world)?,
+        Format::Json => json_line(&json::to_value(chronicle))? + "\n",
+        Format::Text => text::render(chronicle, zone, page),
+    })
 }
 
 /// The query for what an incident was about: the log is read once to find it.

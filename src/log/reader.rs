@@ -253,7 +253,7 @@ impl LogReader {
     }
 
     /// As [`LogReader::for_each`] from the log's start, with entries read and decoded ahead by a thread of their own
-    /// while `each` works. At most [`GROUPS_AHEAD`] groups of entries wait, so that memory does not grow with the log.
+    /// while `each` works. At most four groups of entries wait, so that memory does not grow with the log.
     ///
     /// # Errors
     /// [`ReadError`], or whatever `each` ends in.

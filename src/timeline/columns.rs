@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_may_be_cut_is_cut_the_widest_first() {
-        let rows: [&[&str]; 2] = [&["12", "a name of nineteen.", "and a text that is a good deal longer"]];
+        let rows: [&[&str]; 1] = [&["12", "a name of nineteen.", "and a text that is a good deal longer"]];
         let rows = [rows[0], &["3", "short", "text"]];
         let table = table(&[Column::NUMBER, Column::TEXT, Column::TEXT], &rows);
         assert_eq!(

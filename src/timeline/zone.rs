@@ -73,6 +73,14 @@ impl Zone {
         if self.is_utc() { time.to_string() } else { self.shown(time, "%Y-%m-%dT%H:%M:%S%.3f%:z") }
     }
 
+    /// How far the zone's clocks are ahead of UTC at a time, in milliseconds.
+    #[must_use]
+    pub fn offset_ms(&self, time: Timestamp) -> i64 {
+        let instant =
+            jiff::Timestamp::from_millisecond(time.as_millis()).expect("the range is jiff's, and narrower");
+        i64::from(self.zone.to_offset(instant).seconds()) * crate::time::SECOND_MS
+    }
+
     /// A time by a `strftime` shape of our own.
     #[must_use]
     pub fn shown(&self, time: Timestamp, shape: &str) -> String {

@@ -6,6 +6,7 @@
 pub(crate) mod agent;
 pub(crate) mod bundles;
 pub(crate) mod child;
+pub(crate) mod chronicle;
 pub(crate) mod crash_disk;
 pub(crate) mod desk;
 pub(crate) mod disk;
