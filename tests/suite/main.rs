@@ -76,6 +76,7 @@ mod served;
 mod store_kill;
 mod support;
 mod tampering;
+mod timeline_golden;
 mod timeline_picture;
 mod verifier_attacks;
 mod witnesses;
