@@ -634,7 +634,9 @@ pub fn assemble(
 ) -> Contents {
     let Collected { asked, period, grants, policies, mut changes, redacted, acceptances, .. } = collected;
     let findings = Counting::of(report);
-    changes.iter_mut().for_each(|change| settle(change, &findings, evidence));
+    for change in &mut changes {
+        settle(change, &findings, evidence);
+    }
     let findings = report.findings.iter().map(|found| finding_row(found, &period, &acceptances)).collect();
     let exceptions = Exceptions::of(&changes, findings, report, redacted);
     let sample = sample_told(&changes, report, draw, drawn, evidence);

@@ -166,7 +166,7 @@ mod tests {
         let shown = render(&page());
         assert!(!shown.contains("<script"), "{shown}");
         assert!(!shown.contains(['\u{202e}', '\u{1b}']), "{shown}");
-        assert_eq!(shown.matches("&lt;script&gt;").count(), 15, "{shown}");
+        assert_eq!(shown.matches("&lt;script&gt;").count(), 18, "{shown}");
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Cell {
     }
 
     /// One line that is a digest, key or the like.
-    fn code(text: impl ToString) -> Self {
+    fn code(text: &impl ToString) -> Self {
         Self { lines: vec![Line { text: text.to_string(), is_code: true }], tone: Tone::Plain }
     }
 
@@ -131,7 +131,7 @@ impl Cell {
         self
     }
 
-    fn and_code(mut self, text: impl ToString) -> Self {
+    fn and_code(mut self, text: &impl ToString) -> Self {
         self.lines.push(Line { text: text.to_string(), is_code: true });
         self
     }
@@ -207,13 +207,13 @@ fn head(contents: &Contents) -> Vec<Fact> {
     let environment = asked.environment.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string);
     vec![
         fact("ledger", Cell::text(contents.trust.origin.clone())),
-        fact("ledger id", Cell::code(contents.trust.ledger_id)),
+        fact("ledger id", Cell::code(&contents.trust.ledger_id)),
         fact("period", Cell::text(format!("from {from} to {to}, by recorded time"))),
         fact("environment", Cell::text(environment)),
         fact("entries", Cell::text(entries)),
         fact(
             "log",
-            Cell::text(format!("size {}", contents.verdict.size)).and_code(root(contents.verdict.root)),
+            Cell::text(format!("size {}", contents.verdict.size)).and_code(&root(contents.verdict.root)),
         ),
         fact("made by", Cell::text(contents.program).and("all times are UTC")),
     ]
@@ -294,12 +294,12 @@ fn trust(contents: &Contents) -> Section {
     let told = &contents.trust;
     let mut facts = vec![
         fact("origin", Cell::text(told.origin.clone())),
-        fact("ledger id", Cell::code(told.ledger_id)),
-        fact("SHA-256 of the trust root", Cell::code(told.sha256)),
+        fact("ledger id", Cell::code(&told.ledger_id)),
+        fact("SHA-256 of the trust root", Cell::code(&told.sha256)),
         fact("log key", Cell::code(&told.log_key)),
     ];
     if let Some(latest) = &told.latest_log_key {
-        facts.push(fact("latest log key, pinned", Cell::code(latest)));
+        facts.push(fact("latest log key, pinned", Cell::code(&latest)));
     }
     for rotation in &told.log_key_rotations {
         let cause = serde_json::to_value(&rotation.cause).unwrap_or_default();
@@ -312,7 +312,7 @@ fn trust(contents: &Contents) -> Section {
     let witnesses = told
         .witnesses
         .iter()
-        .map(|one| vec![Cell::text(one.name().to_string()), Cell::code(one.key())])
+        .map(|one| vec![Cell::text(one.name().to_string()), Cell::code(&one.key())])
         .collect();
     let groups = told.groups.iter().map(|group| {
         let members = group.members().iter().map(ToString::to_string);
@@ -351,7 +351,7 @@ fn checkpoint_row(checkpoint: &CheckpointReport) -> Vec<Cell> {
     let witnesses = checkpoint.witnesses.iter().map(|one| format!("{}, {}", one.name, seconds(one.time)));
     vec![
         Cell::text(checkpoint.name.clone()).and(format!("size {}", checkpoint.size)),
-        Cell::code(checkpoint.root),
+        Cell::code(&checkpoint.root),
         Cell::text(outcome).with(tone),
         or_dash(Cell::lines(witnesses)),
     ]
@@ -448,7 +448,7 @@ fn policy_row(policy: &PolicyRow) -> Vec<Cell> {
         Cell::text(format!("from {}", seconds(policy.set.recorded_at))).and(until),
         Cell::text(format!("schema {}, rules {}", policy.schema, policy.rules_version))
             .and("SHA-256 of its text:")
-            .and_code(policy.sha256),
+            .and_code(&policy.sha256),
         changes.and_maybe(reason),
     ]
 }
@@ -644,10 +644,9 @@ fn exceptions(contents: &Contents) -> Section {
         )));
     }
     if !told.redacted.is_empty() {
-        let rows = told
-            .redacted
-            .iter()
-            .map(|row| vec![entry_cell(&row.by), Cell::code(row.digest), Cell::text(row.reason.to_string())]);
+        let rows = told.redacted.iter().map(|row| {
+            vec![entry_cell(&row.by), Cell::code(&row.digest), Cell::text(row.reason.to_string())]
+        });
         blocks.push(table("Redacted attachments", &["by", "attachment", "reason"], rows.collect()));
     }
     let words = "Events that the ledger refused are not in the log, and so not here.";
@@ -685,7 +684,7 @@ fn sample(contents: &Contents) -> Section {
             fact("population", Cell::text(format!("{} changes", told.population))),
             fact("asked for", Cell::text(told.asked.to_string())),
             fact("seed", Cell::code(&told.seed)),
-            fact("root", Cell::code(root(told.root))),
+            fact("root", Cell::code(&root(told.root))),
         ]),
         Block::Words(
             "The changes of the smallest ranks were drawn; a rank is the SHA-256 of method, seed, root and index. \
@@ -699,7 +698,7 @@ fn sample(contents: &Contents) -> Section {
     }
     let drawn = told.changes.iter().map(|change| {
         let parts = change.parts.iter().map(|part| format!("{} {}", part.part, part.index));
-        vec![Cell::text(change.drawn.index.to_string()), Cell::code(change.drawn.rank), Cell::lines(parts)]
+        vec![Cell::text(change.drawn.index.to_string()), Cell::code(&change.drawn.rank), Cell::lines(parts)]
     });
     blocks.push(table_or(
         "There is no change to draw.",

@@ -16,7 +16,9 @@ pub fn render(page: &Page) -> String {
     facts(&page.head, &mut out);
     for section in &page.sections {
         let _ = write!(out, "## {}\n\n", plain(section.title));
-        section.blocks.iter().for_each(|block| write_block(block, &mut out));
+        for block in &section.blocks {
+            write_block(block, &mut out);
+        }
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
@@ -28,7 +30,9 @@ fn write_block(block: &Block, out: &mut String) {
         Block::Words(words) => *out += &format!("{}\n\n", plain(words)),
         Block::Heading(words) => *out += &format!("### {}\n\n", plain(words)),
         Block::List(items) => {
-            items.iter().for_each(|item| *out += &format!("- {}\n", plain(item)));
+            for item in items {
+                *out += &format!("- {}\n", plain(item));
+            }
             out.push('\n');
         }
         Block::Facts(of) => facts(of, out),
@@ -75,7 +79,7 @@ pub fn plain(text: &str) -> String {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '$' | '!' | '@' => out.extend(['\\', c]),
             // `https://` becomes a link by itself, `:name:` a picture.
             ':' if before.is_none_or(char::is_whitespace) || rest.peek() == Some(&'/') => {
-                out.extend(['\\', c])
+                out.extend(['\\', c]);
             }
             // So does `www.`.
             '.' if before.is_some_and(|before: char| before.eq_ignore_ascii_case(&'w')) => {
