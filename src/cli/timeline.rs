@@ -96,8 +96,11 @@ impl Timeline {
         let text = match self.format {
             Format::Md => crate::timeline::md::render(&chronicle, &zone),
             Format::Csv => crate::timeline::csv::render(&chronicle, &zone).map_err(Failure::world)?,
-            Format::Json => serde_json::to_string_pretty(&crate::timeline::json::to_value(&chronicle))
-                .map_err(Failure::world)?,
+            Format::Json => {
+                let value = crate::timeline::json::to_value(&chronicle);
+                let text = serde_json::to_string_pretty(&value).map_err(Failure::world)?;
+                crate::timeline::prose::visible_json(&text)
+            }
             _ => crate::timeline::text::render(&chronicle, &zone, &terminal::page(context)),
         };
         context.print(text.trim_end_matches('\n'))?;
