@@ -46,10 +46,38 @@ impl Man {
 fn write_pages(command: &clap::Command, dir: &Path, written: &mut Vec<String>) -> Result<(), Failure> {
     let man = clap_mangen::Man::new(command.clone());
     let path = dir.join(man.get_filename());
-    man.generate_to(dir).map_err(|error| Failure::input(&path, &error))?;
+    let mut page = Vec::new();
+    man.render(&mut page).map_err(Failure::world)?;
+    let page = kept_lines(&String::from_utf8_lossy(&page));
+    std::fs::write(&path, page).map_err(|error| Failure::input(&path, &error))?;
     written.push(man.get_filename());
     command
         .get_subcommands()
         .filter(|below| !below.is_hide_set())
         .try_for_each(|below| write_pages(below, dir, written))
+}
+
+/// The page with lines that are indented, as examples are, shown as they stand: `man` would fill them up and break them.
+fn kept_lines(page: &str) -> String {
+    let (mut out, mut is_kept) = (String::with_capacity(page.len()), false);
+    for line in page.lines() {
+        if line.starts_with("  ") != is_kept {
+            is_kept = !is_kept;
+            out += if is_kept { ".nf\n" } else { ".fi\n" };
+        }
+        out += line.trim_end();
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_keep_their_lines() {
+        let page = "Text \nExample:\n  rollbook a\n  rollbook b\n.SH OPTIONS\n";
+        assert_eq!(kept_lines(page), "Text\nExample:\n.nf\n  rollbook a\n  rollbook b\n.fi\n.SH OPTIONS\n");
+    }
 }

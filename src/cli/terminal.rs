@@ -100,5 +100,6 @@ fn width() -> Option<usize> {
     }
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<usize>().ok());
     let told = || terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
-    asked.or_else(told).filter(|&columns| columns >= COLUMNS_MIN)
+    let believed = |columns: &usize| *columns >= COLUMNS_MIN;
+    asked.filter(believed).or_else(told).filter(believed)
 }

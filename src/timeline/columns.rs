@@ -135,12 +135,13 @@ impl Table {
                 break;
             }
             let column = self.column(at);
-            let text = cut(&cell.text, widths[at].min(limit - used));
-            let padding = " ".repeat(widths[at].saturating_sub(text.width()).min(limit - used));
+            let shown = widths[at].min(limit - used);
+            let text = cut(&cell.text, shown);
+            let padding = " ".repeat(shown - text.width().min(shown));
             let style = if styled { cell.style.unwrap_or(column.style) } else { Style::new() };
             let text = format!("{style}{text}{style:#}");
             line += &if column.is_number { padding + &text } else { text + &padding };
-            used += widths[at];
+            used += shown;
         }
         line.truncate(line.trim_end_matches(' ').len());
         line
@@ -202,18 +203,16 @@ mod tests {
 
     #[test]
     fn what_may_be_cut_is_cut_the_widest_first() {
-        let rows: [&[&str]; 1] = [&["12", "a name of nineteen.", "and a text that is a good deal longer"]];
-        let rows = [rows[0], &["3", "short", "text"]];
+        let rows: [&[&str]; 2] = [
+            &["12", "a name of nineteen.", "and a text that is a good deal longer"],
+            &["3", "short", "text"],
+        ];
         let table = table(&[Column::NUMBER, Column::TEXT, Column::TEXT], &rows);
         assert_eq!(
             table.lines(Some(45), false),
             ["12  a name of nineteen.  and a text that is…", " 3  short                text"]
         );
-        assert_eq!(
-            table.lines(Some(24), false),
-            ["12  a name…   and a t…", " 3  short     text"]
-                .map(|line| line.replace("a name…   ", "a name…   "))
-        );
+        assert_eq!(table.lines(Some(24), false), ["12  a name of…  and a t…", " 3  short       text"]);
         for width in 1..90 {
             for line in table.lines(Some(width), false) {
                 assert!(line.width() <= width, "{width}: {line}");

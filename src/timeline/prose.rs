@@ -248,6 +248,14 @@ pub fn who(entry: &EntryRef) -> String {
     if approvers.is_empty() { proposer } else { format!("{proposer}, approved by {}", approvers.join(", ")) }
 }
 
+/// Who proposed an entry, and how many approved: `dan +2`.
+#[must_use]
+pub fn who_in_short(entry: &EntryRef) -> String {
+    let approvals = entry.signers.iter().filter(|signer| !signer.proposed).count();
+    let proposer = entry.signers.iter().find(|signer| signer.proposed).map(Signer::name).unwrap_or_default();
+    if approvals == 0 { proposer } else { format!("{proposer} +{approvals}") }
+}
+
 /// What a timeline rests on, in one line.
 #[must_use]
 pub fn rests_on(basis: &Basis) -> String {

@@ -272,7 +272,11 @@ impl Paper<'_> {
             Cell::from(self.zone.seconds(entry.recorded_at)),
             Cell::from(self.age(entry.recorded_at).unwrap_or_default()),
             Cell::styled(entry.kind.to_string(), kind_style(entry.kind)),
-            Cell::from(prose::who(entry)),
+            // A line for each entry has no room for all names on a terminal.
+            Cell::from(match self.page.width {
+                Some(_) => prose::who_in_short(entry),
+                None => prose::who(entry),
+            }),
             standing(&row.standing),
             Cell::from(&row.what),
         ]
