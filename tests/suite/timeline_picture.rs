@@ -215,14 +215,14 @@ fn tags(document: &str) -> std::collections::BTreeSet<String> {
     let body = without_own_texts(document);
     for (_, after) in body.match_indices('<').map(|(at, _)| body.split_at(at + 1)) {
         let name: String = after.chars().take_while(char::is_ascii_alphanumeric).collect();
-        if !name.is_empty() {
-            tags.insert(name);
-        } else {
+        if name.is_empty() {
             assert!(
                 after.starts_with(['/', '!', '?']),
                 "a bare `<` before {:?}",
                 after.chars().take(40).collect::<String>()
             );
+        } else {
+            tags.insert(name);
         }
     }
     for (_, after) in body.match_indices('&').map(|(at, _)| body.split_at(at + 1)) {
