@@ -170,6 +170,10 @@ impl Collector {
         seen: &Seen<'_>,
         rows: &mut dyn Rows,
     ) {
+        // What happens in places that nobody asks for is not followed: it costs the answer nothing.
+        if !self.query.takes_in_place(Some(environment), Some(model)) {
+            return;
+        }
         let place = (environment.clone(), model.clone());
         let by = self.entry_ref(seen);
         let placed = match &seen.event.body {
@@ -195,6 +199,9 @@ impl Collector {
 
     /// What came of a change; one that failed puts back what served before.
     fn take_completion(&mut self, body: &ChangeCompleted, seen: &Seen<'_>, rows: &mut dyn Rows) {
+        if !self.changes.contains_key(&body.change) {
+            return;
+        }
         let by = self.entry_ref(seen);
         let completion =
             Completion { entry: by.clone(), outcome: body.outcome, completed_at: body.completed_at };
@@ -228,9 +235,8 @@ impl Collector {
         if !is_same {
             if let Some(mut over) = slot.serving.take() {
                 over.closed = Some(by.clone());
-                let is_told = self.query.since.is_none_or(|since| by.recorded_at > since)
-                    && self.query.takes_in_place(Some(environment), Some(model))
-                    && !self.query.only_finds();
+                let is_told =
+                    self.query.since.is_none_or(|since| by.recorded_at > since) && !self.query.only_finds();
                 slot.past.extend(Some(over).filter(|_| is_told));
             }
             let placed =
@@ -345,6 +351,9 @@ impl Collector {
 
     /// Keeps the entry's row, where it is asked for.
     fn take_row(&mut self, seen: &Seen<'_>) {
+        if self.query.since.is_some_and(|since| seen.recorded_at < since) {
+            return;
+        }
         let about = About::of(seen.event);
         let change = about.entry.and_then(|entry| self.changes.get(&entry));
         let environment = about.environment.or(change.map(|(environment, _)| environment));
@@ -358,8 +367,6 @@ impl Collector {
             _ => query.takes_in_place(environment, model),
         };
         let is_asked_for = takes_in_place
-            && query.since.is_none_or(|since| seen.recorded_at >= since)
-            && query.until.is_none_or(|until| seen.recorded_at < until)
             && (query.kinds.is_empty() || query.kinds.contains(&seen.event.kind()))
             && query
                 .digest

@@ -1,6 +1,6 @@
 //! What happened, for people: who served where and when, told from entries that are handed in.
 //!
-//! A [`chronicle::Collector`] is shown every entry in order, with the release state behind it, and keeps what a
+//! A [`collector::Collector`] is shown every entry in order, with the release state behind it, and keeps what a
 //! question asks for. The rest renders what it kept. Nothing here opens a file, reads a clock, or decides what is lawful.
 
 pub mod about;

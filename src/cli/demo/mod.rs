@@ -3,7 +3,7 @@
 //! What the story is made of is real: models really fitted ([`weights`]), a repository really signed
 //! ([`repository`]), keys in files, and every step a command that anyone could type. The last step
 //! shows what a [`forgery`] looks like to the verifier. Only its time is made up: a clock of the story's own lets
-//! [`STORY_MS`] go by in a few seconds, and ends at the machine's.
+//! nine days go by in a few seconds, and ends at the machine's.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
