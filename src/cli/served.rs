@@ -145,7 +145,7 @@ fn to_json(environment: &EnvironmentName, model: &Name, stretch: &Stretch) -> Va
         "from": opened.recorded_at,
         "until": closed.as_ref().map(|by| by.recorded_at),
         "infra": infra.as_ref().map(|infra| {
-            json!({ "repository": infra.repository, "commit": infra.id, "tag": infra.tag })
+            json!({ "repository": infra.repository, "commit": infra.id, "tag": infra.tag.as_ref().map(|name| json!({ "name": name })) })
         }),
         "opened": entry_json(opened),
         "authorised": entry_json(authorised),

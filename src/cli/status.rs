@@ -250,7 +250,7 @@ fn describe_slot(
             "opened_by": stretch.opened.index,
             "completion": completion,
             "infra": stretch.infra.as_ref().map(|infra| {
-                json!({ "repository": infra.repository, "commit": infra.id, "tag": infra.tag })
+                json!({ "repository": infra.repository, "commit": infra.id, "tag": infra.tag.as_ref().map(|name| json!({ "name": name })) })
             }),
         },
         "could_go_back_to": slot.stack.iter().rev().skip(1).map(|below| &below.version).collect::<Vec<_>>(),
