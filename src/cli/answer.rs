@@ -19,6 +19,7 @@ use crate::cli::record::{exists_already, write_file};
 use crate::cli::verify::read_trust;
 use crate::cli::verify_source::judge;
 use crate::cli::view::{Until, View};
+use crate::event::text::{EnvironmentName, Name};
 use crate::export::proof_set;
 use crate::export::prove::{ProvedEntry, prove_entries};
 use crate::hash::Hash;
@@ -26,6 +27,7 @@ use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
 use crate::lifecycle::state::{NoSource, Row, RowKey, State};
 use crate::log::reader::LogReader;
 use crate::merkle::tree::{Frontier, leaf_hash};
+use crate::note::checkpoint::CheckpointNote;
 use crate::time::{Timestamp, span_text};
 use crate::timeline::chronicle::{Basis, EntryRef, VerdictTold};
 use crate::timeline::collector::FindingTold;
@@ -83,6 +85,10 @@ impl ProveArgs {
         };
         let wanted: BTreeMap<u64, Hash> =
             entries.into_iter().map(|entry| (entry.index, entry.leaf_hash)).collect();
+        if wanted.is_empty() {
+            context.say(format_args!("nothing to prove: {} is not written", path.display()));
+            return Ok(());
+        }
         let indexes = wanted.keys().copied().collect();
         let proved = prove_entries(context.index_dir().as_deref(), reader, &indexes).map_err(unproved)?;
         let changed =
@@ -93,9 +99,9 @@ impl ProveArgs {
         }
         write_file(path, proof_set::encode(&proved), self.force)?;
         context.say(format_args!(
-            "{}: {} entries proved at size {}; next: rollbook verify-proof {} --trust FILE",
+            "{}: {} proved at size {}; next: rollbook verify-proof {} --trust FILE",
             path.display(),
-            proved.len(),
+            if proved.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", proved.len()) },
             reader.size(),
             path.display()
         ));
@@ -259,6 +265,12 @@ fn restored(rows: Vec<(RowKey, Row)>) -> State<NoSource> {
     state
 }
 
+/// The root that the last checkpoint says, which somebody signed; the verifier says whether the entries lead to it.
+fn published_root(report: &Report) -> Option<Hash> {
+    let note = CheckpointNote::parse_unverified(report.checkpoint.as_ref()?.as_bytes()).ok()?;
+    Some(*note.checkpoint().root())
+}
+
 fn verified_basis(report: &Report) -> Basis {
     let resumed_from = match &report.kept {
         Some(KeptUse::ResumedFrom { size, .. }) => Some(*size),
@@ -266,7 +278,7 @@ fn verified_basis(report: &Report) -> Basis {
     };
     Basis {
         size: report.size,
-        root: report.root,
+        root: published_root(report).or(report.root),
         last_recorded_at: report.last_recorded_at,
         checkpoint: report.checkpoint.clone(),
         verdict: Some(VerdictTold {
@@ -305,16 +317,17 @@ impl Shown {
     #[must_use]
     pub fn basis_line(&self, now: Timestamp) -> String {
         let Basis { size, last_recorded_at, verdict, .. } = &self.basis;
+        let size = if *size == 1 { "1 entry".to_owned() } else { format!("{size} entries") };
         let age = last_recorded_at.map_or_else(String::new, |last| {
             format!(", the last one {} old", span_text(now.since_ms(last).max(0) / 1000 * 1000))
         });
         match verdict {
-            None => format!("not verified: read from {size} entries{age}; say --trust FILE"),
+            None => format!("not verified: read from {size}{age}; say --trust FILE"),
             Some(told) => {
                 let since = told.resumed_from.map_or_else(String::new, |size| {
                     format!(", signatures before entry {size} by the kept state")
                 });
-                format!("{}\n  rests on {size} entries{age}{since}", told.line)
+                format!("{}\n  rests on {size}{age}{since}", told.line)
             }
         }
     }
@@ -338,6 +351,35 @@ impl Shown {
     pub fn is_rooted(&self) -> bool {
         self.report.as_ref().is_some_and(|report| report.anchored != Anchored::No)
     }
+}
+
+/// Refuses an environment that neither the policy nor a release names, and a model that is not registered: what is
+/// misspelt is not to look as if nothing had happened there.
+///
+/// # Errors
+/// It is unknown.
+pub fn check_known(
+    state: &mut State<NoSource>,
+    environment: Option<&EnvironmentName>,
+    model: Option<&Name>,
+) -> Result<(), Failure> {
+    let Ok(policy) = state.policy();
+    if let Some(asked) = environment {
+        let is_in_policy = policy.is_some_and(|policy| policy.environment(asked).is_some());
+        let has_slot = |(key, _): (&RowKey, &Row)| matches!(key, RowKey::Slot(_, of) if of == asked);
+        if !is_in_policy && !state.rows().any(has_slot) {
+            let message = format!("no environment is called `{asked}` in this ledger");
+            return Err(Failure::usage(message).hint("see `rollbook status` and `rollbook policy show`"));
+        }
+    }
+    if let Some(asked) = model {
+        let Ok(row) = state.row(&RowKey::Model(asked.clone()));
+        if row.is_none() {
+            return Err(Failure::usage(format!("no model is called `{asked}` in this ledger"))
+                .hint("see `rollbook log --kind model.registered`"));
+        }
+    }
+    Ok(())
 }
 
 /// What an answer rests on, as JSON; `now` tells its age.

@@ -141,7 +141,30 @@ impl Context {
     /// # Errors
     /// It is neither.
     pub fn time(&self, option: Option<&String>) -> Result<Option<Timestamp>, Failure> {
-        Ok(option.map(|text| Timestamp::parse(text, self.now())).transpose()?)
+        let Some(text) = option else { return Ok(None) };
+        Timestamp::parse(text, self.now()).map(Some).map_err(|error| match perhaps_meant(text) {
+            Some(meant) => Failure::from(error).hint(format!("perhaps you mean '{meant}'")),
+            None => Failure::from(error),
+        })
+    }
+
+    /// The times that `--since` and `--until` name.
+    ///
+    /// # Errors
+    /// One is no time, or the first is not before the second.
+    pub fn range(
+        &self,
+        since: Option<&String>,
+        until: Option<&String>,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+        let (since, until) = (self.time(since)?, self.time(until)?);
+        match since.zip(until) {
+            Some((since, until)) if since >= until => {
+                let message = format!("--since {since} is not before --until {until}");
+                Err(Failure::usage(message).hint("exchange them, or leave one out"))
+            }
+            _ => Ok((since, until)),
+        }
     }
 
     /// Whether answers are JSON.
@@ -353,6 +376,16 @@ impl Context {
     }
 }
 
+/// What somebody perhaps meant by a text that is no time: a span back from now, or a date or time without its offset.
+fn perhaps_meant(text: &str) -> Option<String> {
+    let text = text.trim();
+    if parse_span_ms(text).is_ok() {
+        return Some(format!("{text} ago"));
+    }
+    let complete = [format!("{text}Z"), format!("{text}T00:00:00Z"), format!("{text}:00Z")];
+    complete.into_iter().find(|meant| meant.parse::<Timestamp>().is_ok())
+}
+
 /// A path that may be empty, as an unset variable in a script leaves it.
 fn empty_allowed() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
@@ -410,6 +443,18 @@ fn read_user_config(path: &Path) -> Result<UserConfig, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_that_are_nearly_right_are_completed() {
+        for (text, meant) in [
+            ("24h", Some("24h ago")),
+            ("2026-03-01", Some("2026-03-01T00:00:00Z")),
+            ("2026-03-01T09:30:00", Some("2026-03-01T09:30:00Z")),
+            ("yesterday", None),
+        ] {
+            assert_eq!(perhaps_meant(text).as_deref(), meant, "{text}");
+        }
+    }
 
     #[test]
     fn only_a_clear_yes_agrees() {

@@ -136,9 +136,10 @@ impl Events {
     }
 
     fn selection(&self, context: &Context) -> Result<Selection, Failure> {
+        let (since, until) = context.range(self.since.as_ref(), self.until.as_ref())?;
         Ok(Selection {
-            since: context.time(self.since.as_ref())?,
-            until: context.time(self.until.as_ref())?,
+            since,
+            until,
             environment: self.env.clone(),
             model: self.model.clone(),
             kinds: self.kind.clone(),

@@ -84,11 +84,8 @@ impl Log {
     /// # Errors
     /// [`Failure`].
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        let filter = Filter {
-            args: &self,
-            since: context.time(self.since.as_ref())?,
-            until: context.time(self.until.as_ref())?,
-        };
+        let (since, until) = context.range(self.since.as_ref(), self.until.as_ref())?;
+        let filter = Filter { args: &self, since, until };
         let mut people = People::default();
         let mut printed = 0;
         let mut next = self.pass(context, &filter, &mut people, 0, &mut printed)?;

@@ -176,7 +176,7 @@ pub struct VerifyProof {
     #[arg(long, value_name = "FILE")]
     pub entry: Option<PathBuf>,
     /// The log's key, as a vkey
-    #[arg(long, value_name = "VKEY", required_unless_present = "trust", conflicts_with = "trust")]
+    #[arg(long, value_name = "VKEY", conflicts_with = "trust")]
     pub vkey: Option<VerifierKey>,
     /// A trust root, whose log key it is, or the latest one
     #[arg(long, value_name = "FILE")]
@@ -256,8 +256,16 @@ impl VerifyProof {
             context
                 .print(visible(&format!("proved: entry {index}  {}", said.as_deref().unwrap_or_default())))?;
         }
-        let checkpoint = proved[0].proof.checkpoint();
-        context.print(visible(&format!("{} entries of {}", lines.len(), checkpoint.origin())))
+        let proof = &proved[0].proof;
+        let checkpoint = proof.checkpoint();
+        let count = if lines.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", lines.len()) };
+        context.print(visible(&format!(
+            "{count} of {}\n  size {}, root {}\n  each stands in that log; that nothing stands between them, and that they are \
+             lawful, only `rollbook verify` shows",
+            checkpoint.origin(),
+            checkpoint.size(),
+            checkpoint.root()
+        )))
     }
 
     fn keys(&self) -> Result<Vec<VerifierKey>, Failure> {
@@ -266,7 +274,10 @@ impl VerifyProof {
             let latest = trust.latest_log_key().filter(|latest| *latest != trust.log_key());
             return Ok(std::iter::once(trust.log_key()).chain(latest).cloned().collect());
         }
-        let Some(vkey) = &self.vkey else { return Err(Failure::usage("--vkey or --trust is needed")) };
+        let Some(vkey) = &self.vkey else {
+            return Err(Failure::usage("nothing says whose log it is to be")
+                .hint("say --trust FILE, the trust root that you hold, or --vkey VKEY"));
+        };
         if vkey.kind() != KeyKind::Ed25519 {
             return Err(Failure::usage("this is a cosigner's key (type 0x04): a log's key has type 0x01"));
         }

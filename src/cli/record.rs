@@ -435,6 +435,14 @@ pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>, force: bool) -> Result<(
 pub fn write_with_mode(path: &Path, bytes: &[u8], mode: u32, force: bool) -> Result<(), Failure> {
     let failed = |error: &std::io::Error| Failure::io("write", path, error);
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !dir.exists() {
+        return Err(Failure::usage(format!(
+            "cannot write {}: there is no directory {}",
+            path.display(),
+            dir.display()
+        ))
+        .hint("make it, or name another file"));
+    }
     let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
     let file = tempfile::Builder::new().permissions(mode).tempfile_in(dir);
     let mut file = file.map_err(|error| failed(&error))?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::answer::{TrustArgs, exit_of};
+use crate::cli::answer::{TrustArgs, check_known, exit_of};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::record::{exists_already, write_file};
@@ -127,17 +127,17 @@ impl Report {
     }
 
     fn contents(&self, context: &Context) -> Result<(Contents, Verification), Failure> {
-        let asked = Asked {
-            since: context.time(self.since.as_ref())?,
-            until: context.time(self.until.as_ref())?,
-            environment: self.env.clone(),
-        };
+        let (since, until) = context.range(self.since.as_ref(), self.until.as_ref())?;
+        let asked = Asked { since, until, environment: self.env.clone() };
         let trust = read_trust(&self.trust)?;
         let checkpoints = read_checkpoints(&self.checkpoint)?;
         let trust_args = TrustArgs { trust: Some(self.trust.clone()), state: self.state.clone() };
         let mut collector = Collector::new(asked);
-        let (verification, _) =
+        let (verification, mut state) =
             trust_args.verify_shown(context, &self.trust, Until::Now, &checkpoints, &mut collector)?;
+        if verification.verdict.exit_code() != 1 {
+            check_known(&mut state, self.env.as_ref(), None)?;
+        }
         let collected = collector.finish();
 
         let wish = Draw { size: self.sample, seed: self.seed.clone() };

@@ -58,9 +58,10 @@ impl Served {
     /// [`Failure`]; a verdict other than sound ends in its exit code.
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         self.prove.check()?;
+        let (since, until) = context.range(self.since.as_ref(), self.until.as_ref())?;
         let query = Query {
-            since: context.time(self.since.as_ref())?,
-            until: context.time(self.until.as_ref())?,
+            since,
+            until,
             environment: Some(self.env.clone()),
             model: self.model.clone(),
             digest: self.digest,
@@ -106,8 +107,8 @@ fn cells(model: &Name, stretch: &Stretch, chronicle: &Chronicle) -> Vec<String> 
         stretch.version.to_string(),
         stretch.digest.map(|digest| format!("sha256:{}…", digest.short())).unwrap_or_default(),
         seconds(stretch.opened.recorded_at),
-        until.map_or_else(|| "still".to_owned(), |until| format!("until {}", seconds(until))),
-        format!("{}{}", if until.is_none() { "so far " } else { "" }, span_text(span)),
+        until.map_or_else(|| chronicle.open_end().to_owned(), |until| format!("until {}", seconds(until))),
+        format!("{}{}", if until.is_none() { "up to here " } else { "" }, span_text(span)),
         format!("by {}", who(&stretch.authorised)),
         stretch.infra.as_ref().map(in_short).unwrap_or_default(),
         entries_in_short(stretch),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::answer::{Shown, TrustArgs, findings_told};
+use crate::cli::answer::{Shown, TrustArgs, check_known, findings_told};
 use crate::cli::context::{Context, json_line};
 use crate::cli::failure::Failure;
 use crate::cli::record::{exists_already, write_file};
@@ -16,7 +16,7 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::export::prove::prove_entries;
 use crate::hash::Hash;
 use crate::log::reader::LoggedEntry;
-use crate::timeline::chronicle::{Chronicle, Details, Query};
+use crate::timeline::chronicle::{Chronicle, Details, Query, Recovery};
 use crate::timeline::collector::Collector;
 use crate::timeline::text::Page;
 use crate::timeline::zone::Zone;
@@ -132,9 +132,10 @@ impl Timeline {
     }
 
     fn query(&self, context: &Context) -> Result<Query, Failure> {
+        let (since, until) = context.range(self.since.as_ref(), self.until.as_ref())?;
         let query = Query {
-            since: context.time(self.since.as_ref())?,
-            until: context.time(self.until.as_ref())?,
+            since,
+            until,
             environment: self.env.clone(),
             model: self.model.clone(),
             incident: self.incident.clone(),
@@ -175,12 +176,22 @@ fn render(format: Format, chronicle: &Chronicle, zone: &Zone, page: &Page) -> Re
 /// The query for what an incident was about: the log is read once to find it.
 fn around(context: &Context, id: &Name, query: &Query) -> Result<Query, Failure> {
     let all = Query { incident: Some(id.clone()), kinds: vec![Kind::LedgerCreated], ..Query::default() };
-    let (_, found) = tell(context, &TrustArgs::default(), all)?;
+    let (mut shown, found) = tell(context, &TrustArgs::default(), all)?;
     let incident = found.incidents.last().ok_or_else(|| {
         Failure::usage(format!("no entry detects an incident `{id}`"))
             .hint("see `rollbook log --kind incident.detected`")
     })?;
-    Ok(query.around(incident))
+    let query = query.around(incident);
+    // What led to it begins with the registration of what failed.
+    let mut since = query.since;
+    for Recovery { model, failed, .. } in &incident.recoveries {
+        let Ok(row) = shown.state.version(model, failed);
+        if let Some((row, reader)) = row.zip(shown.reader.as_ref()) {
+            let registered_at = reader.entry(row.entry)?.0.entry.recorded_at;
+            since = since.map(|since| since.min(registered_at));
+        }
+    }
+    Ok(Query { since, ..query })
 }
 
 /// What happened, of what is asked for.
@@ -189,7 +200,11 @@ fn around(context: &Context, id: &Name, query: &Query) -> Result<Query, Failure>
 /// The log cannot be read, or a file that was named cannot.
 pub fn tell(context: &Context, trust: &TrustArgs, query: Query) -> Result<(Shown, Chronicle), Failure> {
     let mut collector = Collector::new(query);
-    let shown = trust.show(context, Until::Now, &mut collector)?;
+    let (environment, model) = (collector.query().environment.clone(), collector.query().model.clone());
+    let mut shown = trust.show(context, Until::Now, &mut collector)?;
+    if shown.report.as_ref().is_none_or(|report| report.verdict.exit_code() != 1) {
+        check_known(&mut shown.state, environment.as_ref(), model.as_ref())?;
+    }
     let mut chronicle = collector.finish(shown.basis.clone());
     if let Some(report) = &shown.report {
         chronicle.judge(&findings_told(report), report.rules_judged_up_to);

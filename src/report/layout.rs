@@ -512,7 +512,9 @@ fn what_changed(change: &ChangeRow) -> Cell {
 fn who_changed(change: &ChangeRow) -> Cell {
     let line =
         |who: &Who| format!("{} {}", if who.proposed { "proposed by" } else { "approved by" }, who.name());
-    let needed = change.people_needed.map(|needed| format!("policy asks for {needed}"));
+    let needed = change
+        .people_needed
+        .map(|needed| format!("policy asks for {needed} signers, {} signed", change.by.len()));
     Cell::lines(change.by.iter().map(line))
         .and_maybe(needed)
         .and(format!("policy of entry {}", change.policy_entry))

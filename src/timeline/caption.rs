@@ -35,7 +35,7 @@ pub fn stretch(stretch: &Stretch, zone: &Zone) -> String {
     let digest =
         stretch.digest.map_or_else(|| "digest unknown".to_owned(), |digest| format!("sha256:{digest}"));
     let until = stretch.closed.as_ref().map_or_else(
-        || "still serves".to_owned(),
+        || "not closed in what is shown".to_owned(),
         |closed| format!("until {} (entry {})", zone.seconds(closed.recorded_at), closed.index),
     );
     let put_back = if stretch.opened.index == stretch.authorised.index {
@@ -62,21 +62,25 @@ pub fn commit(commit: &Commit) -> String {
     format!("{}@{}{tag}", on_one_line(commit.repository.as_str()), commit.id)
 }
 
-/// How long a recovery took, against its target: `4m 32s of 5m`, `7m 10s of 5m, late`; none where it is not over, or
+/// How long a recovery took, against its target: `4m 32s, target 5m`, `7m 10s, late: target 5m`; none where it is not over, or
 /// nobody detected what it answers.
 #[must_use]
 pub fn took(recovery: &Recovery) -> Option<String> {
     let took = span_text(recovery.took_ms()?);
     Some(match (recovery.target_ms, recovery.is_late()) {
-        (Some(target), Some(true)) => format!("{took} of {}, late", span_text(target)),
-        (Some(target), _) => format!("{took} of {}", span_text(target)),
+        (Some(target), Some(true)) => format!("{took}, late: target {}", span_text(target)),
+        (Some(target), _) => format!("{took}, target {}", span_text(target)),
         (None, _) => format!("{took}, no target"),
     })
 }
 
-/// What came of an incident where that recovery was made, or none was.
+/// What came of an incident where that recovery was made, or none was; `doubted_from` is the first entry in doubt, behind
+/// which nobody can tell.
 #[must_use]
-pub fn outcome(incident: &Incident, recovery: Option<&Recovery>) -> String {
+pub fn outcome(incident: &Incident, recovery: Option<&Recovery>, doubted_from: Option<u64>) -> String {
+    if let Some(entry) = doubted_from {
+        return format!("in doubt from entry {entry} on");
+    }
     let glass = recovery.filter(|recovery| recovery.break_glass).map_or("", |_| ", break-glass");
     match (recovery.map(|recovery| (recovery.over_at(), took(recovery))), &incident.resolved) {
         (Some((Some(_), Some(took))), _) => format!("recovered in {took}{glass}"),

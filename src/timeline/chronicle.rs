@@ -47,6 +47,8 @@ pub struct Chronicle {
     /// The end of what is shown, itself excluded unless it is the last entry's time. What still serves is shown up
     /// to here.
     pub until: Timestamp,
+    /// Whether the log goes on behind that end: then what still serves there may have ended since.
+    pub goes_on: bool,
     /// What it rests on.
     pub basis: Basis,
     /// What served, by environment and model.
@@ -57,6 +59,20 @@ pub struct Chronicle {
     pub incidents: Vec<Incident>,
     /// Stretches of which something is not known, or wrong.
     pub doubts: Vec<Doubt>,
+}
+
+impl Chronicle {
+    /// What is said of a stretch that nothing closed.
+    #[must_use]
+    pub const fn open_end(&self) -> &'static str {
+        if self.goes_on { "serves beyond this" } else { "still serves" }
+    }
+
+    /// The first entry that is in doubt; none where nothing is.
+    #[must_use]
+    pub fn doubted_from(&self) -> Option<u64> {
+        self.doubts.iter().map(|doubt| doubt.from_index).min()
+    }
 }
 
 /// What an answer rests on.

@@ -14,7 +14,7 @@ use crate::hash::Hash;
 use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
 use crate::lifecycle::state::{Row as StateRow, RowKey, Slot};
 use crate::signing::public_key::PublicKey;
-use crate::time::Timestamp;
+use crate::time::{DAY_MS, Timestamp};
 
 use super::about::About;
 use super::chronicle::{
@@ -26,6 +26,9 @@ use super::prose::{self, People};
 /// How many changes of a slot are remembered, for completions and ratifications to find their place: more than the rules
 /// let report late.
 const CHANGES_REMEMBERED: usize = 32;
+
+/// How many doubts are told one by one: a log that is another one altogether has as many as entries.
+const DOUBTS_MAX: usize = 50;
 
 /// A model in an environment.
 type Place = (EnvironmentName, Name);
@@ -96,6 +99,12 @@ impl Collector {
         }
     }
 
+    /// What is asked for.
+    #[must_use]
+    pub const fn query(&self) -> &Query {
+        &self.query
+    }
+
     /// When the last entry was recorded that was shown.
     #[must_use]
     pub fn last_recorded_at(&self) -> Timestamp {
@@ -111,9 +120,11 @@ impl Collector {
     /// What was collected, resting on `basis`.
     #[must_use]
     pub fn finish(self, basis: Basis) -> Chronicle {
-        let Self { query, origin, ledger_id, slots, incidents, mut rows, last, .. } = self;
+        let Self { query, origin, ledger_id, slots, incidents, mut rows, last, is_over, .. } = self;
         let last_at = last.map_or(Timestamp::EPOCH, |(_, recorded_at)| recorded_at);
-        let (from, to) = (query.since.unwrap_or(Timestamp::EPOCH), query.until.unwrap_or(last_at));
+        // The log does not speak for a time that it does not reach.
+        let to = query.until.filter(|_| is_over).unwrap_or(last_at);
+        let from = query.since.unwrap_or(Timestamp::EPOCH);
         let mut lanes: Vec<Lane> = slots.into_iter().filter_map(|(place, slot)| slot.lane(place)).collect();
         for lane in &mut lanes {
             lane.stretches.retain(|stretch| query.takes_in_stretch(stretch, from, to));
@@ -134,7 +145,8 @@ impl Collector {
             origin,
             ledger_id,
             since,
-            until: query.until.unwrap_or(last_at).max(since),
+            until: to.max(since),
+            goes_on: is_over,
             query,
             basis,
             lanes,
@@ -359,6 +371,13 @@ impl Collector {
         let environment = about.environment.or(change.map(|(environment, _)| environment));
         let model = about.model.or(change.map(|(_, model)| model));
         let query = &self.query;
+        let (resolved_in, resolved_of) = match &seen.event.body {
+            Body::IncidentResolved(_) => (
+                only(self.resolved.iter().map(|(environment, _)| environment)),
+                only(self.resolved.iter().filter_map(|(_, model)| model.as_ref())),
+            ),
+            _ => (None, None),
+        };
         let takes_in_place = match &seen.event.body {
             Body::IncidentResolved(_) => {
                 let mut places = self.resolved.iter();
@@ -378,9 +397,9 @@ impl Collector {
             entry: self.entry_ref(seen),
             event: Arc::new(seen.event.clone()),
             what: prose::one_line(seen.event),
-            model: model.cloned(),
+            model: model.or(resolved_of).cloned(),
             version: about.version.cloned(),
-            environment: environment.cloned(),
+            environment: environment.or(resolved_in).cloned(),
             digest: about.digest,
             infra: about.infra.map(Commit::from),
             incident: about.incident.cloned(),
@@ -509,7 +528,8 @@ impl Query {
             times.extend(recovery.completed.iter().map(|done| done.entry.recorded_at));
             times.extend(recovery.ratified.iter().map(|by| by.recorded_at));
         }
-        times.extend(incident.resolved.iter().map(|(by, _)| by.recorded_at));
+        // What is done about it for good is done in the day after.
+        times.extend(incident.resolved.iter().map(|(by, _)| by.recorded_at.plus_ms(DAY_MS)));
         let (first, last) = (times.iter().min().copied(), times.iter().max().map(|last| last.plus_ms(1)));
         let environment = only(incident.places.iter().map(|place| &place.environment)).cloned();
         let has_model = incident.places.iter().all(|place| place.model.is_some());
@@ -566,6 +586,15 @@ impl Chronicle {
             };
         }
         self.doubts = counting().filter_map(|finding| self.doubt(finding)).collect();
+        self.doubts.sort_by_key(|doubt| doubt.from_index);
+        let more = self.doubts.len().saturating_sub(DOUBTS_MAX);
+        if more > 0 {
+            self.doubts.truncate(DOUBTS_MAX);
+            let (from_index, code) = (self.doubts[DOUBTS_MAX - 1].from_index, "more".to_owned());
+            let message = format!("{more} findings more: `rollbook verify` lists them");
+            let (since, until, until_index) = (self.time_before(from_index), None, None);
+            self.doubts.push(Doubt { from_index, until_index, since, until, code, message });
+        }
         if judged_up_to < self.basis.size && self.doubts.is_empty() {
             let (since, until) = (self.time_before(judged_up_to), None);
             let message = format!("entries from {judged_up_to} on could not be judged");
@@ -582,9 +611,10 @@ impl Chronicle {
     }
 
     fn doubt(&self, finding: &FindingTold) -> Option<Doubt> {
-        let from_index = finding.index?;
-        let is_gap = finding.code == "log.unread";
-        let until_index = if is_gap { finding.until } else { Some(from_index + 1) };
+        // What is wrong with the log as a whole is wrong with all of it.
+        let from_index = finding.index.unwrap_or(0);
+        let is_one = finding.index.is_some() && finding.code != "log.unread";
+        let until_index = if is_one { Some(from_index + 1) } else { finding.until };
         let doubt = Doubt {
             from_index,
             until_index,

@@ -92,7 +92,11 @@ impl Page<'_> {
         let chronicle = self.chronicle;
         let narrowed = caption::narrowed(chronicle);
         html! {
-            h1 { "Timeline of " (origin) }
+            h1 {
+                "Timeline of "
+                @if let Some(incident) = &chronicle.query.incident { (on_one_line(incident.as_str())) ", " }
+                (origin)
+            }
             p class="soft" {
                 (self.time(chronicle.since)) " to " (self.time(chronicle.until)) ", as the ledger recorded it; times in " (self.zone.name())
                 @if !narrowed.is_empty() { ". Of " (narrowed.join(", ")) }
@@ -170,7 +174,12 @@ impl Page<'_> {
             })
             .collect();
         html! {
-            @if lines.is_empty() { "none in this time" }
+            @if lines.is_empty() {
+                @match self.chronicle.doubted_from() {
+                    Some(entry) => { "cannot be told: in doubt from entry " (entry) " on" }
+                    None => "none in this time",
+                }
+            }
             @for (value, of) in &lines {
                 div { b { (value) } " " span class="soft" { "(" (of) ")" } }
             }
@@ -325,7 +334,7 @@ impl Page<'_> {
                 td role="cell" data-name="Until" {
                     @match &stretch.closed {
                         Some(closed) => (self.moment(closed)),
-                        None => "still serves",
+                        None => (self.chronicle.open_end()),
                     }
                 }
                 td role="cell" data-name="Version" {

@@ -16,7 +16,7 @@ pub const SCHEMA: &str = "rollbook-timeline/1";
 /// `chronicle` as JSON.
 #[must_use]
 pub fn to_value(chronicle: &Chronicle) -> Value {
-    let Chronicle { origin, ledger_id, query: asked, since, until, basis: rests, .. } = chronicle;
+    let Chronicle { origin, ledger_id, query: asked, since, until, goes_on, basis: rests, .. } = chronicle;
     json!({
         "schema": SCHEMA,
         "origin": origin,
@@ -24,6 +24,7 @@ pub fn to_value(chronicle: &Chronicle) -> Value {
         "query": query(asked),
         "since": since,
         "until": until,
+        "goes_on": goes_on,
         "basis": basis(rests),
         "lanes": chronicle.lanes.iter().map(lane).collect::<Vec<_>>(),
         "incidents": chronicle.incidents.iter().map(incident).collect::<Vec<_>>(),

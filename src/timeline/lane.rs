@@ -44,6 +44,8 @@ pub struct Frame<'a> {
     pub since: Timestamp,
     /// In what times are told.
     pub zone: &'a Zone,
+    /// The first entry that is in doubt.
+    pub doubted_from: Option<u64>,
 }
 
 /// What a diamond stands for. The later ones stand for a cluster that they are in.
@@ -385,7 +387,7 @@ fn band(trouble: &Trouble<'_>, ends: &mut [f64; LABEL_ROWS_MAX], frame: Frame<'_
     let x = frame.x(trouble.place.detected.recorded_at);
     let end =
         trouble.until().map_or(frame.right, |until| frame.x(until)).max(x + 3.0).min(frame.right.max(x));
-    let outcome = caption::outcome(incident, trouble.recovery);
+    let outcome = caption::outcome(incident, trouble.recovery, frame.doubted_from);
     let id = fitted(incident.id.as_str(), ID_PX, LABEL_FONT).unwrap_or_default();
     let label = label(&format!("{id} · {outcome}"), x, ends, frame);
     let summary =

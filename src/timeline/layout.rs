@@ -187,8 +187,14 @@ impl Picture {
         /// Room at the left end for the first diamond, and at the right for the last and the tips of open bars.
         const INSET: f64 = 14.0;
         let scale = Scale::new(times(chronicle), PLOT_LEFT + INSET, WIDTH - MARGIN - INSET);
-        let frame =
-            Frame { scale: &scale, left: PLOT_LEFT, right: WIDTH - MARGIN, since: chronicle.since, zone };
+        let frame = Frame {
+            scale: &scale,
+            left: PLOT_LEFT,
+            right: WIDTH - MARGIN,
+            since: chronicle.since,
+            zone,
+            doubted_from: chronicle.doubted_from(),
+        };
         let mut doubts = doubts(&chronicle.doubts, frame);
         let top = 112.0;
         let mut y = top + if doubts.is_empty() { 0.0 } else { LABEL_ROW + 4.0 };

@@ -63,7 +63,7 @@ fn subject(chronicle: &Chronicle) -> String {
 // The head.
 
 fn facts(out: &mut String, chronicle: &Chronicle, zone: &Zone) {
-    let Chronicle { origin, ledger_id, since, until, basis, incidents, .. } = chronicle;
+    let Chronicle { origin, ledger_id, since, until, goes_on, basis, incidents, .. } = chronicle;
     let unknown = || "unknown".to_owned();
     let mut fact = |name: &str, value: String| {
         let _ = writeln!(out, "| {name} | {value} |");
@@ -73,10 +73,14 @@ fn facts(out: &mut String, chronicle: &Chronicle, zone: &Zone) {
     let id = ledger_id.map_or_else(String::new, |id| format!(", id {}", code(&id.to_string())));
     let origin = origin.as_ref().map_or_else(unknown, |name| code(name.as_str()));
     fact("Ledger", format!("{origin}{id}"));
-    fact("Range", format!("{} to {} ({zone})", zone.seconds(*since), zone.seconds(*until)));
+    let known = if *goes_on { "; as known then, the log goes on" } else { "" };
+    fact("Range", format!("{} to {} ({zone}){known}", zone.seconds(*since), zone.seconds(*until)));
     fact("Rests on", code(&prose::rests_on(basis)));
     let root = basis.root.map_or_else(unknown, |root| code(&root.to_string()));
     fact("Checkpoint", format!("size {}, root {root}", basis.size));
+    if let Some(entry) = chronicle.doubted_from() {
+        fact("In doubt", format!("from entry {entry} on: what came of it cannot be told"));
+    }
     for incident in incidents {
         fact(&format!("Incident {}", code(incident.id.as_str())), incident_told(incident, zone));
         for recovery in &incident.recoveries {
@@ -292,7 +296,7 @@ fn lanes(out: &mut String, chronicle: &Chronicle, zone: &Zone) {
                 code(version.as_str()),
                 digest.map(|digest| code(&digest.short())).unwrap_or_default(),
                 zone.seconds(opened.recorded_at),
-                until.unwrap_or_else(|| "still serves".to_owned()),
+                until.unwrap_or_else(|| chronicle.open_end().to_owned()),
                 infra.unwrap_or_default(),
                 code(&prose::who(opened)),
                 completed.as_ref().map_or_else(|| "not told".to_owned(), |done| done.outcome.to_string()),

@@ -73,10 +73,10 @@ pub fn render(chronicle: &Chronicle, zone: &Zone, page: &Page) -> String {
     let mut paper = Paper { out: String::new(), zone, page };
     paper.head(chronicle);
     for lane in &chronicle.lanes {
-        paper.lane(lane, chronicle.until);
+        paper.lane(lane, chronicle);
     }
     for incident in &chronicle.incidents {
-        paper.incident(incident);
+        paper.incident(incident, chronicle);
     }
     paper.doubts(&chronicle.doubts);
     paper.rows(&chronicle.rows);
@@ -140,13 +140,16 @@ impl Paper<'_> {
     }
 
     fn head(&mut self, chronicle: &Chronicle) {
-        let Chronicle { origin, since, until, basis, .. } = chronicle;
+        let Chronicle { origin, since, until, basis, goes_on, .. } = chronicle;
         let origin = origin.as_ref().map_or("a ledger without a name", |origin| origin.as_str());
         let zone = self.zone;
         self.line(
             &format!("{origin}, {} to {} ({zone})", zone.seconds(*since), zone.seconds(*until)),
             HEADING,
         );
+        if *goes_on {
+            self.line("as known then: the log goes on", DIM);
+        }
         self.line(&prose::rests_on(basis), basis_style(basis));
         let root = basis.root.map_or_else(|| "unknown".to_owned(), |root| root.to_string());
         let age = basis.last_recorded_at.and_then(|last| self.age(last));
@@ -154,7 +157,7 @@ impl Paper<'_> {
         self.line(&format!("checkpoint: size {}, root {root}{age}", basis.size), DIM);
     }
 
-    fn lane(&mut self, lane: &Lane, until: Timestamp) {
+    fn lane(&mut self, lane: &Lane, chronicle: &Chronicle) {
         self.heading(&format!("{} / {}", lane.environment, lane.model));
         let times = Column::WHOLE.styled(DIM);
         let mut table = Table::new([
@@ -168,14 +171,14 @@ impl Paper<'_> {
             times,
         ]);
         for stretch in &lane.stretches {
-            table.push(self.stretch(stretch, until));
+            table.push(self.stretch(stretch, chronicle));
         }
         self.table(&table);
     }
 
-    fn stretch(&self, stretch: &Stretch, until: Timestamp) -> Vec<Cell> {
+    fn stretch(&self, stretch: &Stretch, chronicle: &Chronicle) -> Vec<Cell> {
         let Stretch { version, digest, opened, infra, closed, .. } = stretch;
-        let end = closed.as_ref().map_or(until, |closed| closed.recorded_at);
+        let end = closed.as_ref().map_or(chronicle.until, |closed| closed.recorded_at);
         let commit = infra.as_ref().map(|infra| {
             let id: String = infra.id.chars().take(10).collect();
             format!("{}@{id}", infra.repository)
@@ -183,7 +186,7 @@ impl Paper<'_> {
         vec![
             Cell::from(format!("  {}", self.zone.seconds(opened.recorded_at))),
             Cell::from(closed.as_ref().map_or_else(
-                || "still serves".to_owned(),
+                || chronicle.open_end().to_owned(),
                 |closed| format!("to {}", self.zone.seconds(closed.recorded_at)),
             )),
             Cell::from(span_text(end.since_ms(opened.recorded_at))),
@@ -195,7 +198,7 @@ impl Paper<'_> {
         ]
     }
 
-    fn incident(&mut self, incident: &Incident) {
+    fn incident(&mut self, incident: &Incident, chronicle: &Chronicle) {
         let Incident { id, severity, summary, places, recoveries, resolved } = incident;
         self.heading(&format!("incident {id} ({severity})"));
         if let Some(summary) = summary {
@@ -207,6 +210,9 @@ impl Paper<'_> {
             let index = place.detected.index;
             let text = format!("  detected {when} in {} on {model} (entry {index})", place.environment);
             self.line(&text, Style::new());
+        }
+        if let Some(entry) = chronicle.doubted_from() {
+            self.line(&format!("  what came of it cannot be told: in doubt from entry {entry} on"), BAD);
         }
         for recovery in recoveries {
             self.recovery(recovery);

@@ -59,6 +59,8 @@ pub(super) struct DecodedEntry {
     pub(super) place: Option<Place>,
     /// None where the event cannot be read, or a signature on it is not valid.
     pub(super) event: Option<Event>,
+    /// The event, where a signature on it is not valid: it did nothing, and is told of all the same.
+    pub(super) disowned: Option<Box<Event>>,
     /// What the Git objects show that the event embeds.
     pub(super) git: Option<Box<InfraEvidence>>,
     /// Why there is no event.
@@ -181,8 +183,9 @@ fn decode_some(places: &[(u64, &[u8])], checks: SignatureChecks<'_>) -> Vec<Deco
 impl DecodedEntry {
     /// What it says was not said by those who seem to have said it.
     fn not_authentic(&mut self) {
-        if self.event.take().is_some() {
+        if let Some(event) = self.event.take() {
             self.unread = Some(Unread::NotAuthentic);
+            self.disowned = Some(Box::new(event));
         }
     }
 }
@@ -224,6 +227,7 @@ fn decode_entry(
         leaf_hash: Entry::leaf_hash(bytes),
         place: None,
         event: None,
+        disowned: None,
         git: None,
         unread: None,
         signers: Vec::new(),

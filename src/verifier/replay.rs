@@ -316,7 +316,7 @@ impl<'a> Replay<'a> {
     }
 
     fn take_entry(&mut self, index: u64, entry: DecodedEntry) {
-        let DecodedEntry { leaf_hash, place, event, git, unread, signers, findings } = entry;
+        let DecodedEntry { leaf_hash, place, event, disowned, git, unread, signers, findings } = entry;
         self.counts.entries += 1;
         self.counts.signatures += signers.len() as u64;
         self.findings.extend(findings);
@@ -352,7 +352,18 @@ impl<'a> Replay<'a> {
                     self.rotate(index, rotation, was_accepted);
                 }
             }
-            _ if in_place && unread == Some(Unread::NotAuthentic) => self.rules.skip(index),
+            (_, Some(place)) if in_place && unread == Some(Unread::NotAuthentic) => {
+                self.rules.skip(index);
+                if let (Some(watch), Some(event)) = (self.watch, &disowned) {
+                    let Place { recorded_at, .. } = place;
+                    let seen =
+                        Seen { index, leaf_hash, recorded_at, event, signers: &signers, lawful: Some(false) };
+                    watch.with(&mut |onlooker| {
+                        onlooker.reached(index, recorded_at, &self.rules.state);
+                        onlooker.saw(&seen, &mut self.rules.state);
+                    });
+                }
+            }
             _ => self.rules.stopped = true,
         }
     }

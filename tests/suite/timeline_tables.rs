@@ -89,6 +89,7 @@ pub(crate) fn chronicle(hostile: &str) -> Chronicle {
         }
     });
     Chronicle {
+        goes_on: false,
         origin: Some(hostile.clone()),
         ledger_id: Some(Hash::of(b"ledger")),
         query: Query { incident: Some(hostile.clone()), ..Query::default() },

@@ -32,6 +32,7 @@ impl Story {
     /// Nothing happened yet.
     pub(crate) fn new() -> Self {
         let chronicle = Chronicle {
+            goes_on: false,
             origin: Some(name("example.com/releases")),
             ledger_id: Some(Hash::of(b"entry 0")),
             query: Query::default(),
