@@ -18,23 +18,29 @@ use crate::cli::prove::unproved;
 use crate::cli::record::{exists_already, write_file};
 use crate::cli::verify::read_trust;
 use crate::cli::verify_source::judge;
+use crate::cli::verify_source::unreadable;
 use crate::cli::view::{Until, View};
 use crate::event::text::{EnvironmentName, Name};
+use crate::export::pack_check::{looks_like_a_pack, open_pack};
 use crate::export::proof_set;
 use crate::export::prove::{ProvedEntry, prove_entries};
 use crate::hash::Hash;
 use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
 use crate::lifecycle::state::{NoSource, Row, RowKey, State};
-use crate::log::reader::LogReader;
+use crate::log::reader::{LOG_DIR, LogReader};
+use crate::log::trust_root::TrustRoot;
 use crate::merkle::tree::{Frontier, leaf_hash};
 use crate::note::checkpoint::CheckpointNote;
+use crate::store::batch_log::BatchSource;
+use crate::store::files::FileSource;
 use crate::time::{Timestamp, span_text};
 use crate::timeline::chronicle::{Basis, EntryRef, VerdictTold};
-use crate::timeline::collector::FindingTold;
+use crate::timeline::collector::{FindingTold, FoundTold};
 use crate::verifier::finding::{Class, Finding, Found};
+use crate::verifier::kept::KeptState;
 use crate::verifier::replay::Watch;
 use crate::verifier::report::{Anchored, KeptUse, Report, Verdict, verdict_line};
-use crate::verifier::verify::{EarlierCheckpoint, Options};
+use crate::verifier::verify::{EarlierCheckpoint, Judged, Options};
 
 /// What makes an answer one that can be believed.
 #[derive(Debug, Clone, Default, Args)]
@@ -78,10 +84,10 @@ impl ProveArgs {
     /// An entry cannot be proved, is another one by now, or the file cannot be written.
     pub fn write(&self, context: &Context, shown: &Shown, entries: Vec<EntryRef>) -> Result<(), Failure> {
         let Some(path) = &self.prove else { return Ok(()) };
-        let Some(reader) = &shown.reader else {
-            return Err(
-                Failure::world("the log cannot be read, so nothing is proved").hint("run `rollbook verify`")
-            );
+        let is_tampered = shown.report.as_ref().is_some_and(|report| report.verdict == Verdict::Tampered);
+        let Some(reader) = shown.reader.as_ref().filter(|_| !is_tampered) else {
+            context.say(format_args!("{} is not written: of such a log nothing is proved", path.display()));
+            return Ok(());
         };
         let wanted: BTreeMap<u64, Hash> =
             entries.into_iter().map(|entry| (entry.index, entry.leaf_hash)).collect();
@@ -178,7 +184,9 @@ impl TrustArgs {
     ) -> Result<Shown, Failure> {
         let (report, state) = self.verify_shown(context, trust_path, until, &[], onlooker)?;
         let basis = verified_basis(&report);
-        Ok(Shown { reader: context.reader().ok(), state, basis, report: Some(report) })
+        let note = report.checkpoint.as_deref();
+        let reader = note.and_then(|note| reader_at(context, note, true).ok());
+        Ok(Shown { reader, state, basis, report: Some(report) })
     }
 
     /// Verifies the log, against `checkpoints` too, and shows it up to `until` to `onlooker`: what the verifier
@@ -197,49 +205,86 @@ impl TrustArgs {
         let trust = read_trust(trust_path)?;
         // Where violations were accepted, which entries they are of is known only to a verification from the start.
         let kept = kept::read(self.state.as_deref(), Some(&trust))?.filter(|kept| !kept.has_violations());
+        if let Some(kept) = &kept {
+            match self.verify_since(context, (&trust, kept), until, checkpoints, onlooker)? {
+                Some(answer) => return Ok(answer),
+                None => context.say("the entries before the kept state are not those that were verified then: the log is verified from its start"),
+            }
+        }
         let mut shown = UpTo { onlooker, until, rows: None, tree: None };
         let watch = Watch::new(&mut shown);
         let options = Options {
             trust: Some(&trust),
             checkpoints,
-            kept: kept.as_ref(),
             keep: self.state.is_some(),
-            watch: if kept.is_none() { Some(&watch) } else { None },
+            watch: Some(&watch),
             ..Options::default()
         };
-        let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
-        let judged = judge(context.ledger_dir()?, &options, &progress::follow(&bar))?;
-        bar.finish_and_clear();
-
-        let report = judged.report;
-        let state = match (shown.rows.take(), kept.is_some()) {
-            (Some(rows), false) => restored(rows),
-            (None, false) => {
-                restored(judged.state.rows().map(|(key, row)| (key.clone(), row.clone())).collect())
-            }
-            (_, true) => shown.read_again(context, &report)?,
-        };
+        let judged = judge_with_bar(context, &options)?;
+        let at_the_end = || judged.state.rows().map(|(key, row)| (key.clone(), row.clone())).collect();
+        let state = restored(shown.rows.take().unwrap_or_else(at_the_end));
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
-        Ok((report, state))
+        Ok((judged.report, state))
+    }
+
+    /// As [`TrustArgs::verify_shown`], going on from what was kept; none where the entries before are not those that
+    /// were verified then.
+    fn verify_since<O: Onlooker>(
+        &self,
+        context: &Context,
+        (trust, kept): (&TrustRoot, &KeptState),
+        until: Until,
+        checkpoints: &[EarlierCheckpoint],
+        onlooker: &mut O,
+    ) -> Result<Option<(Report, State<NoSource>)>, Failure> {
+        let options =
+            Options { trust: Some(trust), checkpoints, kept: Some(kept), keep: true, ..Options::default() };
+        let judged = judge_with_bar(context, &options)?;
+        let shown = UpTo { onlooker, until, rows: None, tree: None };
+        let Some(state) = shown.read_again(context, &judged.report) else { return Ok(None) };
+        kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
+        Ok(Some((judged.report, state)))
     }
 }
 
+fn judge_with_bar(context: &Context, options: &Options<'_>) -> Result<Judged, Failure> {
+    let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+    let judged = judge(context.ledger_dir()?, options, &progress::follow(&bar))?;
+    bar.finish_and_clear();
+    Ok(judged)
+}
+
 impl<O: Onlooker> UpTo<'_, O> {
-    /// Reads the entries that were verified, and shows them where they are those.
-    fn read_again(mut self, context: &Context, report: &Report) -> Result<State<NoSource>, Failure> {
+    /// Reads the entries that were verified, and shows them; none where they are not those, or cannot be read.
+    fn read_again(mut self, context: &Context, report: &Report) -> Option<State<NoSource>> {
         self.tree = Some(Frontier::new());
-        let Some(last) = report.size.checked_sub(1) else { return Ok(State::default()) };
-        let view = View::replay_shown(context.reader()?, Until::Index(last), &mut self)?;
+        let reader = reader_at(context, report.checkpoint.as_deref()?, false).ok()?;
+        let last = report.size.checked_sub(1)?;
+        let view = View::replay_shown(reader, Until::Index(last), &mut self).ok()?;
         let root: Option<Hash> = self.tree.as_ref().map(Frontier::root);
-        if root != report.root {
-            return Err(Failure::no(
-                "changed_meanwhile",
-                "the entries read are not those that were verified: they do not give the root that was",
-            )
-            .hint("verify it from its start: leave out --state"));
-        }
-        Ok(self.rows.take().map_or(view.state, restored))
+        (root == report.root).then(|| self.rows.take().map_or(view.state, restored))
     }
+}
+
+/// The log at the checkpoint that was verified: one that goes on meanwhile is read no further, and one without a
+/// sound `head` can still be read. `by_offsets` says that few entries are wanted.
+///
+/// # Errors
+/// The note is none, or there is no log.
+pub fn reader_at(context: &Context, note: &str, by_offsets: bool) -> Result<LogReader, Failure> {
+    let dir = context.ledger_dir()?;
+    if by_offsets
+        && let Ok(reader) = context.reader()
+        && reader.note() == note.as_bytes()
+    {
+        return Ok(reader);
+    }
+    let source: Box<dyn BatchSource> = if looks_like_a_pack(dir) {
+        Box::new(open_pack(dir).map_err(unreadable)?)
+    } else {
+        Box::new(FileSource::new(&dir.join(LOG_DIR)))
+    };
+    Ok(LogReader::over(source, note.as_bytes().to_vec())?)
 }
 
 fn show_unverified<O: Onlooker>(context: &Context, until: Until, onlooker: &mut O) -> Result<Shown, Failure> {
@@ -294,8 +339,13 @@ fn verified_basis(report: &Report) -> Basis {
 
 /// What the verifier found, as timelines tell it.
 #[must_use]
-pub fn findings_told(report: &Report) -> Vec<FindingTold> {
-    report.findings.iter().map(finding_told).collect()
+pub fn found_told(report: &Report) -> FoundTold {
+    let kept = report.findings.len() as u64;
+    FoundTold {
+        findings: report.findings.iter().map(finding_told).collect(),
+        is_whole: report.finding_counts.values().sum::<u64>() <= kept,
+        judged_up_to: report.rules_judged_up_to,
+    }
 }
 
 fn finding_told(found: &Found) -> FindingTold {
@@ -309,6 +359,8 @@ fn finding_told(found: &Found) -> FindingTold {
         code: found.code().into_owned(),
         message: found.to_string(),
         counts: found.class() != Class::Remark,
+        spreads: found.class() == Class::Tampered
+            && !["attachment.", "model.", "git."].iter().any(|of| found.code().starts_with(of)),
     }
 }
 
@@ -353,12 +405,13 @@ impl Shown {
     }
 }
 
-/// Refuses an environment that neither the policy nor a release names, and a model that is not registered: what is
-/// misspelt is not to look as if nothing had happened there.
+/// Refuses a model that is not registered, and warns of an environment that neither the policy in force nor a release
+/// names (an earlier policy may have): what is misspelt is not to look as if nothing had happened there.
 ///
 /// # Errors
-/// It is unknown.
+/// The model is unknown.
 pub fn check_known(
+    context: &Context,
     state: &mut State<NoSource>,
     environment: Option<&EnvironmentName>,
     model: Option<&Name>,
@@ -368,8 +421,9 @@ pub fn check_known(
         let is_in_policy = policy.is_some_and(|policy| policy.environment(asked).is_some());
         let has_slot = |(key, _): (&RowKey, &Row)| matches!(key, RowKey::Slot(_, of) if of == asked);
         if !is_in_policy && !state.rows().any(has_slot) {
-            let message = format!("no environment is called `{asked}` in this ledger");
-            return Err(Failure::usage(message).hint("see `rollbook status` and `rollbook policy show`"));
+            context.say(format_args!(
+                "warning: neither the policy in force nor any release names an environment `{asked}`: see `rollbook policy show`"
+            ));
         }
     }
     if let Some(asked) = model {

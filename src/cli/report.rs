@@ -6,26 +6,23 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::cli::answer::reader_at;
 use crate::cli::answer::{TrustArgs, check_known, exit_of};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::record::{exists_already, write_file};
 use crate::cli::show;
 use crate::cli::verify::{read_checkpoint, read_trust};
-use crate::cli::verify_source::unreadable;
 use crate::cli::view::Until;
 use crate::event::text::{EnvironmentName, Name};
-use crate::export::pack_check::{looks_like_a_pack, open_pack};
 use crate::export::prove::{ProvedEntry, prove_entries};
 use crate::hash::Hash;
-use crate::log::reader::{LogReader, LoggedEntry};
+use crate::log::reader::LoggedEntry;
 use crate::report::collect::{Collected, Collector};
 use crate::report::contents::{Asked, Contents, assemble};
 use crate::report::lookup::{Evidence, Wanted};
 use crate::report::sample::{Draw, draw};
 use crate::report::{html, json as as_json, layout, md};
-use crate::store::batch_log::BatchSource;
-use crate::store::files::FileSource;
 use crate::timeline::prose::visible;
 use crate::verifier::report::Report as Verification;
 use crate::verifier::verify::EarlierCheckpoint;
@@ -72,7 +69,7 @@ pub struct Report {
     /// Go on from what was kept in FILE, and keep it: signatures of entries before it are not checked again
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
-    /// In which form; unless given, md, or json with --json
+    /// In which form; unless given, that of the file's extension, or md, or json with --json
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Where it goes; unless given, stdout
@@ -110,8 +107,10 @@ impl Report {
             return Err(exists_already(taken));
         }
         let (contents, verification) = self.contents(context)?;
-        let unless_told = if context.json() { Format::Json } else { Format::Md };
-        let text = match self.format.unwrap_or(unless_told) {
+        let extension = self.output.as_ref().and_then(|path| path.extension()?.to_str());
+        let named = extension.and_then(|extension| Format::from_str(extension, true).ok());
+        let unless_told = if context.json() && self.output.is_none() { Format::Json } else { Format::Md };
+        let text = match self.format.or(named).unwrap_or(unless_told) {
             Format::Html => html::render(&layout::page(&contents)),
             Format::Md => md::render(&layout::page(&contents)),
             Format::Json => as_json::render(&contents).map_err(Failure::world)?,
@@ -136,7 +135,7 @@ impl Report {
         let (verification, mut state) =
             trust_args.verify_shown(context, &self.trust, Until::Now, &checkpoints, &mut collector)?;
         if verification.verdict.exit_code() != 1 {
-            check_known(&mut state, self.env.as_ref(), None)?;
+            check_known(context, &mut state, self.env.as_ref(), None)?;
         }
         let collected = collector.finish();
 
@@ -193,7 +192,7 @@ fn look_up(
     let Some(note) = verification.checkpoint.as_ref().filter(|_| !indexes.is_empty()) else {
         return Ok(evidence);
     };
-    let reader = reader_of(context, note, indexes.len() < MANY)?;
+    let reader = reader_at(context, note, indexes.len() < MANY)?;
     let index_dir = context.index_dir();
     let is_verified = verification.root == Some(*reader.checkpoint().checkpoint().root());
     for some in indexes.chunks(LOOKED_UP_ONCE) {
@@ -234,22 +233,4 @@ fn take(
         let shown = show::to_json(&logged, &collected.people, None);
         evidence.take_whole(&logged, shown, proof);
     }
-}
-
-/// The log at the checkpoint that was verified: one that goes on meanwhile is read no further, and one without a
-/// sound `head` can still be read.
-fn reader_of(context: &Context, note: &str, by_offsets: bool) -> Result<LogReader, Failure> {
-    let dir = context.ledger_dir()?;
-    if by_offsets
-        && let Ok(reader) = context.reader()
-        && reader.note() == note.as_bytes()
-    {
-        return Ok(reader);
-    }
-    let source: Box<dyn BatchSource> = if looks_like_a_pack(dir) {
-        Box::new(open_pack(dir).map_err(unreadable)?)
-    } else {
-        Box::new(FileSource::new(&dir.join("log")))
-    };
-    Ok(LogReader::over(source, note.as_bytes().to_vec())?)
 }

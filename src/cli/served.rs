@@ -74,11 +74,13 @@ impl Served {
             .flat_map(|lane| lane.stretches.iter().map(|stretch| (&lane.model, stretch)))
             .collect();
         if stretches.is_empty() {
-            context.say(format_args!("nothing of that served in {} then", self.env));
+            let is_told = shown.report.as_ref().is_none_or(|report| report.verdict.exit_code() != 1);
+            let what = if is_told { "nothing of that served" } else { "nobody can tell what served" };
+            context.say(format_args!("{what} in {} then", self.env));
         }
         if context.json() {
             for (model, stretch) in &stretches {
-                context.print_json(&to_json(&self.env, model, stretch))?;
+                context.print_json(&to_json(&self.env, model, stretch, &chronicle))?;
             }
             context.print_json(&json!({ "basis": shown.basis_json(context.now()) }))?;
         } else {
@@ -136,7 +138,7 @@ fn entries_in_short(stretch: &Stretch) -> String {
 }
 
 /// An interval as JSON: one stable object.
-fn to_json(environment: &EnvironmentName, model: &Name, stretch: &Stretch) -> Value {
+fn to_json(environment: &EnvironmentName, model: &Name, stretch: &Stretch, chronicle: &Chronicle) -> Value {
     let Stretch { version, digest, opened, authorised, infra, completed, closed } = stretch;
     json!({
         "environment": environment,
@@ -145,6 +147,8 @@ fn to_json(environment: &EnvironmentName, model: &Name, stretch: &Stretch) -> Va
         "digest": digest,
         "from": opened.recorded_at,
         "until": closed.as_ref().map(|by| by.recorded_at),
+        // What was not closed served until then at least.
+        "known_until": closed.as_ref().map_or(chronicle.until, |by| by.recorded_at),
         "infra": infra.as_ref().map(|infra| {
             json!({ "repository": infra.repository, "commit": infra.id, "tag": infra.tag.as_ref().map(|name| json!({ "name": name })) })
         }),

@@ -1,5 +1,6 @@
 //! `rollbook status`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
@@ -15,7 +16,7 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::lifecycle::state::{IncidentPlace, NoSource, OwedRatification, Row, RowKey, Slot, State};
 use crate::log::reader::ReadError;
 use crate::time::Timestamp;
-use crate::timeline::chronicle::{Chronicle, Query, Signer, Stretch};
+use crate::timeline::chronicle::{Chronicle, Lane, Query, Signer, Stretch};
 use crate::timeline::collector::Collector;
 use crate::timeline::columns::{Column, Table};
 use crate::timeline::prose;
@@ -78,6 +79,7 @@ impl Status {
             Until::Now => context.now(),
             Until::Index(_) => collector.last_recorded_at(),
         };
+        let as_of = collector.last();
         let chronicle = collector.finish(shown.basis.clone());
         let mut lines = self.slots(&mut shown.state, &chronicle);
         if lines.is_empty() && !context.json() {
@@ -87,7 +89,7 @@ impl Status {
         lines.extend(self.owed(&shown.state, at));
         print(context, lines)?;
         if self.trust.trust.is_some() || self.at.is_some() || self.at_index.is_some() {
-            print_basis(context, &shown)?;
+            print_basis(context, &shown, as_of)?;
         }
         let entries =
             chronicle.lanes.iter().flat_map(|lane| lane.stretches.iter().flat_map(Stretch::entries));
@@ -106,10 +108,13 @@ impl Status {
             .map(|(environment, model, slot)| (environment.clone(), model.clone(), Arc::clone(slot)))
             .collect();
         slots.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        let place = |lane: &'_ Lane| (lane.environment.clone(), lane.model.clone());
+        let lanes: BTreeMap<(EnvironmentName, Name), &Lane> =
+            chronicle.lanes.iter().map(|lane| (place(lane), lane)).collect();
         let line = |(environment, model, slot): (EnvironmentName, Name, Arc<Slot>)| {
-            let lane =
-                chronicle.lanes.iter().find(|lane| lane.environment == environment && lane.model == model);
-            describe_slot(&environment, &model, &slot, lane.and_then(|lane| lane.stretches.last()))
+            let place = (environment, model);
+            let stretch = lanes.get(&place).and_then(|lane| lane.stretches.last());
+            describe_slot(&place.0, &place.1, &slot, stretch)
         };
         slots.into_iter().map(line).collect()
     }
@@ -188,12 +193,18 @@ impl Status {
 }
 
 /// Says what the answer rests on.
-fn print_basis(context: &Context, shown: &Shown) -> Result<(), Failure> {
+fn print_basis(context: &Context, shown: &Shown, as_of: Option<(u64, Timestamp)>) -> Result<(), Failure> {
     if context.json() {
-        context.print_json(&json!({ "basis": shown.basis_json(context.now()) }))
-    } else {
-        context.print(prose::visible(&shown.basis_line(context.now())))
+        let as_of = as_of.map(|(index, recorded_at)| json!({ "index": index, "recorded_at": recorded_at }));
+        return context.print_json(&json!({ "basis": shown.basis_json(context.now()), "as_of": as_of }));
     }
+    match as_of {
+        Some((index, at)) => {
+            context.print(format_args!("as of entry {index}, recorded {}", prose::seconds(at)))?;
+        }
+        None => context.print("as of a time before the first entry")?,
+    }
+    context.print(prose::visible(&shown.basis_line(context.now())))
 }
 
 struct Line {

@@ -1,11 +1,12 @@
 //! `rollbook timeline`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
-use crate::cli::answer::{Shown, TrustArgs, check_known, findings_told};
+use crate::cli::answer::{Shown, TrustArgs, check_known, found_told};
 use crate::cli::context::{Context, json_line};
 use crate::cli::failure::Failure;
 use crate::cli::record::{exists_already, write_file};
@@ -16,14 +17,18 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::export::prove::prove_entries;
 use crate::hash::Hash;
 use crate::log::reader::LoggedEntry;
-use crate::timeline::chronicle::{Chronicle, Details, Query, Recovery};
+use crate::time::Timestamp;
+use crate::timeline::chronicle::{Chronicle, Details, Incident, IncidentPlace, Query, Recovery};
 use crate::timeline::collector::Collector;
 use crate::timeline::text::Page;
 use crate::timeline::zone::Zone;
-use crate::timeline::{csv, html, json, md, svg, text};
+use crate::timeline::{csv, html, json as as_json, md, svg, text};
 
 /// The most entries of a page, a picture or a post-mortem: more, nobody looks at, and a browser gets slow.
 const ROWS_MAX: usize = 5_000;
+
+/// The most entries of a JSON object, which is made whole in memory: some 18 KB each while it is.
+const ROWS_OF_JSON_MAX: usize = 50_000;
 
 /// Tell what happened: what served where, and every entry behind it, as a picture or a table.
 ///
@@ -63,9 +68,9 @@ pub struct Timeline {
     /// Only what is about this model digest
     #[arg(long, value_name = "D")]
     pub digest: Option<Hash>,
-    /// In which form
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
+    /// In which form; unless given, that of the file's extension, or text
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
     /// Where it goes; unless given, stdout
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -110,7 +115,7 @@ impl Timeline {
             return Err(exists_already(taken));
         }
         let (shown, mut chronicle) = tell(context, &self.trust, self.query(context)?)?;
-        let format = if context.json() { Format::Json } else { self.format };
+        let format = self.format(context)?;
         check_rows(format, &chronicle)?;
         if format == Format::Html {
             add_details(context, &shown, &mut chronicle);
@@ -121,7 +126,7 @@ impl Timeline {
         match &self.output {
             Some(path) => {
                 write_file(path, &rendered, self.force)?;
-                context.say(format_args!("{}: {} entries", path.display(), chronicle.rows.len()));
+                say_written(context, path, &chronicle)?;
             }
             None => context.print(rendered.trim_end_matches('\n'))?,
         }
@@ -129,6 +134,21 @@ impl Timeline {
             context.say(&told.line);
         }
         shown.end()
+    }
+
+    /// The form that is asked for, or that the file's name says.
+    fn format(&self, context: &Context) -> Result<Format, Failure> {
+        let extension = self.output.as_ref().and_then(|path| path.extension()?.to_str());
+        let named = extension.and_then(|extension| Format::from_str(extension, true).ok());
+        let unless_told = if context.json() && self.output.is_none() { Format::Json } else { Format::Text };
+        match self.format {
+            Some(format) if context.json() && self.output.is_none() && format != Format::Json => {
+                Err(Failure::usage("--json and another --format ask for two forms at once")
+                    .hint("say one of them"))
+            }
+            Some(format) => Ok(format),
+            None => Ok(named.unwrap_or(unless_told)),
+        }
     }
 
     fn query(&self, context: &Context) -> Result<Query, Failure> {
@@ -144,20 +164,40 @@ impl Timeline {
         };
         match &self.incident {
             None => Ok(query),
-            Some(id) => around(context, id, &query),
+            Some(id) => around(context, &self.trust, id, &query),
         }
     }
 }
 
+fn say_written(context: &Context, path: &Path, chronicle: &Chronicle) -> Result<(), Failure> {
+    let entries = chronicle.rows.len();
+    if context.json() {
+        let verdict = chronicle.basis.verdict.as_ref().map(|told| told.word);
+        return context.print_json(&json!({ "written": path, "entries": entries, "verdict": verdict }));
+    }
+    context.say(format_args!(
+        "{}: {}",
+        path.display(),
+        if entries == 1 { "1 entry".into() } else { format!("{entries} entries") }
+    ));
+    Ok(())
+}
+
 /// Refuses what would be too much to look at.
 fn check_rows(format: Format, chronicle: &Chronicle) -> Result<(), Failure> {
-    let is_looked_at = matches!(format, Format::Html | Format::Svg | Format::Md);
-    if !is_looked_at || chronicle.rows.len() <= ROWS_MAX {
+    let served = chronicle.lanes.iter().map(|lane| lane.stretches.len()).sum::<usize>();
+    let parts = chronicle.rows.len().max(served).max(chronicle.incidents.len());
+    let (most, what_for) = match format {
+        Format::Html | Format::Svg | Format::Md => (ROWS_MAX, "to look at"),
+        Format::Json => (ROWS_OF_JSON_MAX, "for one object"),
+        Format::Csv | Format::Text => return Ok(()),
+    };
+    if parts <= most {
         return Ok(());
     }
-    let message = format!("{} entries are too many to look at: at most {ROWS_MAX}", chronicle.rows.len());
+    let message = format!("{parts} entries or intervals are too many {what_for}: at most {most}");
     Err(Failure::usage(message).hint(
-        "narrow it with --since, --until, --env, --model or --kind; csv, json and text take any number",
+        "narrow it with --since, --until, --env, --model or --kind; csv and `export events` take any number",
     ))
 }
 
@@ -168,30 +208,51 @@ fn render(format: Format, chronicle: &Chronicle, zone: &Zone, page: &Page) -> Re
         Format::Svg => svg::render(chronicle, zone),
         Format::Md => md::render(chronicle, zone),
         Format::Csv => csv::render(chronicle, zone).map_err(Failure::world)?,
-        Format::Json => json_line(&json::to_value(chronicle))? + "\n",
+        Format::Json => json_line(&as_json::to_value(chronicle))? + "\n",
         Format::Text => text::render(chronicle, zone, page),
     })
 }
 
-/// The query for what an incident was about: the log is read once to find it.
-fn around(context: &Context, id: &Name, query: &Query) -> Result<Query, Failure> {
+/// The query for what an incident was about: the log is read once to find it. A log that cannot be read to its end, and is
+/// to be verified, is told of whole: the verifier says what is wrong with it.
+fn around(context: &Context, trust: &TrustArgs, id: &Name, query: &Query) -> Result<Query, Failure> {
     let all = Query { incident: Some(id.clone()), kinds: vec![Kind::LedgerCreated], ..Query::default() };
-    let (mut shown, found) = tell(context, &TrustArgs::default(), all)?;
-    let incident = found.incidents.last().ok_or_else(|| {
-        Failure::usage(format!("no entry detects an incident `{id}`"))
-            .hint("see `rollbook log --kind incident.detected`")
-    })?;
-    let query = query.around(incident);
-    // What led to it begins with the registration of what failed.
-    let mut since = query.since;
-    for Recovery { model, failed, .. } in &incident.recoveries {
+    let (mut shown, found) = match tell(context, &TrustArgs::default(), all) {
+        Ok(told) => told,
+        Err(_) if trust.trust.is_some() => return Ok(query.clone()),
+        Err(failure) => return Err(failure),
+    };
+    let asked = |place: &IncidentPlace| query.takes_in_place(Some(&place.environment), place.model.as_ref());
+    let episodes: Vec<&Incident> =
+        found.incidents.iter().filter(|incident| incident.places.iter().any(asked)).collect();
+    let (Some(first), Some(last)) = (episodes.first(), episodes.last()) else {
+        let there = if found.incidents.is_empty() { "" } else { " there" };
+        return Err(Failure::usage(format!("no entry detects an incident `{id}`{there}"))
+            .hint("see `rollbook log --kind incident.detected`"));
+    };
+    let since =
+        registration_of_failed(&mut shown, &episodes)?.into_iter().chain(query.around(first).since).min();
+    let query = Query { since: query.since.or(since), ..query.around(last) };
+    match query.since.zip(query.until) {
+        Some((since, until)) if since >= until => {
+            Err(Failure::usage(format!("incident `{id}` was not open between these times"))
+                .hint("leave out --since and --until: it is told from what led to it on"))
+        }
+        _ => Ok(query),
+    }
+}
+
+/// When what failed was registered: what led to an incident begins there.
+fn registration_of_failed(shown: &mut Shown, episodes: &[&Incident]) -> Result<Option<Timestamp>, Failure> {
+    let mut first = None;
+    for Recovery { model, failed, .. } in episodes.iter().flat_map(|incident| &incident.recoveries) {
         let Ok(row) = shown.state.version(model, failed);
         if let Some((row, reader)) = row.zip(shown.reader.as_ref()) {
             let registered_at = reader.entry(row.entry)?.0.entry.recorded_at;
-            since = since.map(|since| since.min(registered_at));
+            first = first.into_iter().chain([registered_at]).min();
         }
     }
-    Ok(Query { since, ..query })
+    Ok(first)
 }
 
 /// What happened, of what is asked for.
@@ -203,11 +264,11 @@ pub fn tell(context: &Context, trust: &TrustArgs, query: Query) -> Result<(Shown
     let (environment, model) = (collector.query().environment.clone(), collector.query().model.clone());
     let mut shown = trust.show(context, Until::Now, &mut collector)?;
     if shown.report.as_ref().is_none_or(|report| report.verdict.exit_code() != 1) {
-        check_known(&mut shown.state, environment.as_ref(), model.as_ref())?;
+        check_known(context, &mut shown.state, environment.as_ref(), model.as_ref())?;
     }
     let mut chronicle = collector.finish(shown.basis.clone());
     if let Some(report) = &shown.report {
-        chronicle.judge(&findings_told(report), report.rules_judged_up_to);
+        chronicle.judge(&found_told(report));
     }
     Ok((shown, chronicle))
 }

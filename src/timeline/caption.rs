@@ -74,11 +74,18 @@ pub fn took(recovery: &Recovery) -> Option<String> {
     })
 }
 
+/// The first entry in doubt, where it stands before the end of an incident: what came of that, nobody can tell.
+#[must_use]
+pub fn doubted(incident: &Incident, doubted_from: Option<u64>) -> Option<u64> {
+    let end = incident.resolved.as_ref().map_or(u64::MAX, |(by, _)| by.index);
+    doubted_from.filter(|entry| *entry <= end)
+}
+
 /// What came of an incident where that recovery was made, or none was; `doubted_from` is the first entry in doubt, behind
 /// which nobody can tell.
 #[must_use]
 pub fn outcome(incident: &Incident, recovery: Option<&Recovery>, doubted_from: Option<u64>) -> String {
-    if let Some(entry) = doubted_from {
+    if let Some(entry) = doubted(incident, doubted_from) {
         return format!("in doubt from entry {entry} on");
     }
     let glass = recovery.filter(|recovery| recovery.break_glass).map_or("", |_| ", break-glass");

@@ -175,6 +175,17 @@ pub struct Stretch {
 }
 
 impl Stretch {
+    /// The entry that put the version there, and the one that put it back, where it was.
+    #[must_use]
+    pub fn entry_words(&self) -> String {
+        let (authorised, opened) = (self.authorised.index, self.opened.index);
+        if authorised == opened {
+            format!("entry {opened}")
+        } else {
+            format!("entry {authorised}, put back by {opened}")
+        }
+    }
+
     /// The entries that it rests on, by index, each once.
     pub fn entries(&self) -> impl Iterator<Item = &EntryRef> {
         let completed = self.completed.as_ref().map(|done| &done.entry);
@@ -295,9 +306,9 @@ pub struct Details {
 pub struct Incident {
     /// Its id.
     pub id: Name,
-    /// How bad, as it was first told.
+    /// How bad, as it was last told of the places below.
     pub severity: Name,
-    /// What happened, as it was first told.
+    /// What happened, as it was last told.
     pub summary: Option<Text>,
     /// Where it was open, by entry.
     pub places: Vec<IncidentPlace>,
@@ -320,6 +331,10 @@ pub struct IncidentPlace {
     pub detected_at: Timestamp,
     /// Entries that led to it.
     pub evidence: Vec<u64>,
+    /// How bad, as it was told of this place.
+    pub severity: Name,
+    /// What happened there.
+    pub summary: Option<Text>,
 }
 
 /// A rollback or withdrawal in an incident.

@@ -3,7 +3,7 @@
 //! What it keeps is bounded by what is asked for and by what lives: the rows, stretches and incidents of the query's
 //! time, and for each model in an environment what it could go back to.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::event::body::{Body, Event};
@@ -23,9 +23,9 @@ use super::chronicle::{
 };
 use super::prose::{self, People};
 
-/// How many changes of a slot are remembered, for completions and ratifications to find their place: more than the rules
-/// let report late.
-const CHANGES_REMEMBERED: usize = 32;
+/// How many changes of a slot are remembered, for completions, ratifications and notes to find their place: more than
+/// the rules let report late. What is still to be ratified is remembered beyond that.
+pub const CHANGES_REMEMBERED: usize = 32;
 
 /// How many doubts are told one by one: a log that is another one altogether has as many as entries.
 const DOUBTS_MAX: usize = 50;
@@ -51,10 +51,56 @@ pub struct Collector {
     recovering: HashMap<u64, u64>,
     /// Where the incident was that the last entry resolved.
     resolved: Vec<(EnvironmentName, Option<Name>)>,
+    /// What is about the digest that is asked for.
+    trail: Option<Trail>,
     rows: Vec<Row>,
     last: Option<(u64, Timestamp)>,
     /// Whether what follows is behind the query's end: nothing more is to be seen.
     is_over: bool,
+}
+
+/// What is about one model digest: the versions that it was registered as, the entries about those, and what speaks of
+/// such entries in turn: how it was found out, and taken out.
+#[derive(Debug)]
+struct Trail {
+    digest: Hash,
+    versions: BTreeSet<(Name, Name)>,
+    entries: BTreeSet<u64>,
+    incidents: BTreeSet<Name>,
+}
+
+impl Trail {
+    const fn of(digest: Hash) -> Self {
+        Self { digest, versions: BTreeSet::new(), entries: BTreeSet::new(), incidents: BTreeSet::new() }
+    }
+
+    fn leads_to(&mut self, seen: &Seen<'_>) -> bool {
+        let about = About::of(seen.event);
+        if let Body::ModelRegistered(b) = &seen.event.body
+            && b.digest.root == self.digest
+        {
+            self.versions.insert((b.model.clone(), b.version.clone()));
+        }
+        let is_version = |model: &Name, version: &Name| {
+            self.versions.iter().any(|(of, known)| of == model && known == version)
+        };
+        let from = match &seen.event.body {
+            Body::ModelRolledBack(b) => is_version(&b.model, &b.from.version),
+            Body::ModelPromoted(b) => b.from.as_ref().is_some_and(|from| is_version(&b.model, &from.version)),
+            Body::IncidentDetected(b) => b.evidence.iter().any(|entry| self.entries.contains(entry)),
+            Body::IncidentResolved(b) => self.incidents.contains(&b.incident),
+            _ => false,
+        };
+        let is_it = from
+            || about.digest == Some(self.digest)
+            || about.entry.is_some_and(|entry| self.entries.contains(&entry))
+            || about.model.zip(about.version).is_some_and(|(model, version)| is_version(model, version));
+        if is_it {
+            self.entries.insert(seen.index);
+            self.incidents.extend(about.incident.cloned());
+        }
+        is_it
+    }
 }
 
 /// What is known of a model in an environment.
@@ -83,6 +129,7 @@ impl Collector {
     #[must_use]
     pub fn new(query: Query) -> Self {
         Self {
+            trail: query.digest.map(Trail::of),
             query,
             people: People::default(),
             origin: None,
@@ -103,6 +150,12 @@ impl Collector {
     #[must_use]
     pub const fn query(&self) -> &Query {
         &self.query
+    }
+
+    /// The last entry that was shown, and when it was recorded.
+    #[must_use]
+    pub const fn last(&self) -> Option<(u64, Timestamp)> {
+        self.last
     }
 
     /// When the last entry was recorded that was shown.
@@ -133,11 +186,15 @@ impl Collector {
         lanes.retain(|lane| !lane.stretches.is_empty());
         if query.environment.is_some() {
             // What is said of a model as such is told where the model has a place in the environment.
-            let is_told = |model: &Name| lanes.iter().any(|lane| lane.model == *model);
+            let told: BTreeSet<&Name> = lanes.iter().map(|lane| &lane.model).collect();
+            let is_told = |model: &Name| told.contains(model);
             rows.retain(|row| row.environment.is_some() || row.model.as_ref().is_none_or(is_told));
         }
-        let incidents: Vec<Incident> =
-            incidents.into_values().filter(|incident| query.takes_in_incident(incident, from, to)).collect();
+        let incidents: Vec<Incident> = incidents
+            .into_values()
+            .filter(|incident| query.takes_in_incident(incident, from, to))
+            .map(|incident| incident.within(&query))
+            .collect();
         let began = lanes.iter().flat_map(|lane| &lane.stretches).map(|stretch| stretch.opened.recorded_at);
         let began = began.chain(rows.iter().map(|row| row.entry.recorded_at)).min();
         let since = query.since.or(began).unwrap_or(last_at);
@@ -199,6 +256,8 @@ impl Collector {
         self.changes.insert(seen.index, place.clone());
         if slot.changes.len() > CHANGES_REMEMBERED
             && let Some(old) = slot.changes.pop_front()
+            // Whoever broke the glass may be ratified long after.
+            && !is_owed(rows, old)
         {
             self.changes.remove(&old);
             self.recovering.remove(&old);
@@ -323,6 +382,8 @@ impl Collector {
                     detected: self.entry_ref(seen),
                     detected_at: b.detected_at,
                     evidence: b.evidence.iter().copied().collect(),
+                    severity: b.severity.clone(),
+                    summary: b.summary.clone(),
                 };
                 let first = *self.open.entry(b.incident.clone()).or_insert(seen.index);
                 let incident = self.incidents.entry(first).or_insert_with(|| Incident {
@@ -363,6 +424,7 @@ impl Collector {
 
     /// Keeps the entry's row, where it is asked for.
     fn take_row(&mut self, seen: &Seen<'_>) {
+        let is_on_trail = self.trail.as_mut().is_none_or(|trail| trail.leads_to(seen));
         if self.query.since.is_some_and(|since| seen.recorded_at < since) {
             return;
         }
@@ -387,9 +449,7 @@ impl Collector {
         };
         let is_asked_for = takes_in_place
             && (query.kinds.is_empty() || query.kinds.contains(&seen.event.kind()))
-            && query
-                .digest
-                .is_none_or(|digest| about.digest == Some(digest) || self.is_change_of(about.entry, digest));
+            && is_on_trail;
         if !is_asked_for {
             return;
         }
@@ -408,15 +468,6 @@ impl Collector {
             details: None,
         };
         self.rows.push(row);
-    }
-
-    /// Whether the change of that entry put the digest where it is.
-    fn is_change_of(&self, entry: Option<u64>, digest: Hash) -> bool {
-        let place = entry.and_then(|entry| self.changes.get(&entry));
-        let slot = place.and_then(|place| self.slots.get(place));
-        slot.is_some_and(|slot| {
-            slot.placed.iter().any(|placed| Some(placed.by.index) == entry && placed.digest == digest)
-        })
     }
 }
 
@@ -461,6 +512,17 @@ impl Collector {
     }
 }
 
+impl Incident {
+    /// Without the places that nobody asks for; as bad as it was last told to be in those that are left.
+    fn within(mut self, query: &Query) -> Self {
+        self.places.retain(|place| query.takes_in_place(Some(&place.environment), place.model.as_ref()));
+        if let Some(last) = self.places.last() {
+            (self.severity, self.summary) = (last.severity.clone(), last.summary.clone());
+        }
+        self
+    }
+}
+
 impl SlotSeen {
     /// Forgets what neither serves nor can come back.
     fn forget(&mut self, state: &Slot) {
@@ -478,7 +540,8 @@ impl SlotSeen {
 impl Query {
     /// Whether something in this place is asked for. What has no environment is: it may be about a model as such. Where
     /// neither is told, it is about the ledger: only asked for where nothing is left out.
-    fn takes_in_place(&self, environment: Option<&EnvironmentName>, model: Option<&Name>) -> bool {
+    #[must_use]
+    pub fn takes_in_place(&self, environment: Option<&EnvironmentName>, model: Option<&Name>) -> bool {
         if environment.is_none() && model.is_none() {
             return self.environment.is_none() && self.model.is_none();
         }
@@ -545,6 +608,14 @@ impl Query {
     }
 }
 
+/// Whether a break-glass rollback still waits for somebody to stand behind it.
+pub fn is_owed(rows: &mut dyn Rows, entry: u64) -> bool {
+    match rows.row(&RowKey::Owed) {
+        Some(StateRow::Owed(owed)) => owed.rollbacks.iter().any(|owed| owed.entry == entry),
+        _ => false,
+    }
+}
+
 /// The one value that all are; none where there are two.
 fn only<'a, T: PartialEq>(mut values: impl Iterator<Item = &'a T>) -> Option<&'a T> {
     let first = values.next()?;
@@ -564,25 +635,42 @@ pub struct FindingTold {
     pub message: String,
     /// Whether it is worse than a remark.
     pub counts: bool,
+    /// Whether nothing from there on can be believed: bytes, hashes or signatures of the log itself are wrong.
+    pub spreads: bool,
+}
+
+/// What the verifier found, and how far it came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FoundTold {
+    /// What was kept of it.
+    pub findings: Vec<FindingTold>,
+    /// Whether that is all: of many findings of one code the verifier keeps the first.
+    pub is_whole: bool,
+    /// Entries below this index were judged by the rules.
+    pub judged_up_to: u64,
 }
 
 impl Chronicle {
     /// Takes in what the verifier found: which rows can be believed, and of which stretches something is not known.
-    /// `judged_up_to` is the index up to which it could judge.
-    pub fn judge(&mut self, findings: &[FindingTold], judged_up_to: u64) {
+    pub fn judge(&mut self, found: &FoundTold) {
+        let FoundTold { findings, is_whole, judged_up_to } = found;
+        let judged_up_to = *judged_up_to;
         let counting = || findings.iter().filter(|finding| finding.counts);
+        let mut codes_of: HashMap<u64, Vec<String>> = HashMap::new();
+        for finding in counting() {
+            if let Some(index) = finding.index {
+                codes_of.entry(index).or_default().push(finding.code.clone());
+            }
+        }
+        // From where the log itself is wrong, nothing is called sound, whatever is found of a single entry.
+        let spread =
+            counting().filter(|finding| finding.spreads).map(|finding| finding.index.unwrap_or(0)).min();
+        let sound_below = if *is_whole { judged_up_to.min(spread.unwrap_or(u64::MAX)) } else { 0 };
         for row in &mut self.rows {
-            let index = row.entry.index;
-            let codes: Vec<String> = counting()
-                .filter(|finding| finding.is_about(index))
-                .map(|finding| finding.code.clone())
-                .collect();
-            row.standing = if !codes.is_empty() {
-                Standing::Doubted(codes)
-            } else if index < judged_up_to {
-                Standing::Sound
-            } else {
-                Standing::NotJudged
+            row.standing = match codes_of.remove(&row.entry.index) {
+                Some(codes) => Standing::Doubted(codes),
+                None if row.entry.index < sound_below => Standing::Sound,
+                None => Standing::NotJudged,
             };
         }
         self.doubts = counting().filter_map(|finding| self.doubt(finding)).collect();
@@ -636,11 +724,5 @@ impl Chronicle {
     fn time_from(&self, index: u64) -> Option<Timestamp> {
         let at = self.rows.partition_point(|row| row.entry.index < index);
         Some(self.rows.get(at)?.entry.recorded_at)
-    }
-}
-
-impl FindingTold {
-    fn is_about(&self, index: u64) -> bool {
-        self.index == Some(index)
     }
 }

@@ -10,7 +10,7 @@ use super::prose::visible;
 use super::zone::Zone;
 
 /// The columns, in their order. New ones come at the end.
-pub const COLUMNS: [&str; 20] = [
+pub const COLUMNS: [&str; 21] = [
     "index",
     "recorded_at",
     "claimed_at",
@@ -31,6 +31,7 @@ pub const COLUMNS: [&str; 20] = [
     "leaf_hash",
     "standing",
     "codes",
+    "verdict",
 ];
 
 /// The rows of `chronicle`, times in `zone`. Lines end in CR LF; the first one names the columns.
@@ -42,13 +43,14 @@ pub fn render(chronicle: &Chronicle, zone: &Zone) -> Result<String, csv::Error> 
         csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::with_capacity(256));
     writer.write_record(COLUMNS)?;
     for row in &chronicle.rows {
-        writer.write_record(cells(row, zone).map(|cell| defused(&cell)))?;
+        let verdict = chronicle.basis.verdict.as_ref().map_or("not_verified", |told| told.word);
+        writer.write_record(cells(row, zone, verdict).map(|cell| defused(&cell)))?;
     }
     let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
     Ok(String::from_utf8(bytes).expect("every cell is UTF-8"))
 }
 
-fn cells(row: &Row, zone: &Zone) -> [String; COLUMNS.len()] {
+fn cells(row: &Row, zone: &Zone, verdict: &str) -> [String; COLUMNS.len()] {
     let entry = &row.entry;
     let proposer = entry.signers.iter().find(|signer| signer.proposed);
     let approvers = entry.signers.iter().filter(|signer| !signer.proposed).map(Signer::name);
@@ -78,6 +80,7 @@ fn cells(row: &Row, zone: &Zone) -> [String; COLUMNS.len()] {
         entry.leaf_hash.to_string(),
         row.standing.as_str().to_owned(),
         codes,
+        verdict.to_owned(),
     ]
 }
 

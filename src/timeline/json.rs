@@ -127,13 +127,15 @@ fn incident(incident: &Incident) -> Value {
 }
 
 fn place(place: &IncidentPlace) -> Value {
-    let IncidentPlace { environment, model, detected, detected_at, evidence } = place;
+    let IncidentPlace { environment, model, detected, detected_at, evidence, severity, summary } = place;
     json!({
         "environment": environment,
         "model": model,
         "detected": entry(detected),
         "detected_at": detected_at,
         "evidence": evidence,
+        "severity": severity,
+        "summary": summary,
     })
 }
 

@@ -317,7 +317,7 @@ fn chosen<'a>(
 ) -> (BTreeSet<Place<'a>>, usize) {
     let is_slot = |place: &&Place<'a>| matches!(place, Place::Slot(..));
     let mut slots: Vec<&Place<'a>> = rows.keys().filter(is_slot).collect();
-    slots.sort_by_key(|place| (troubles(chronicle, place).is_empty(), !served.contains_key(*place)));
+    slots.sort_by_cached_key(|place| (troubles(chronicle, place).is_empty(), !served.contains_key(*place)));
     let left_out = slots.len().saturating_sub(LANES_MAX);
     slots.truncate(LANES_MAX);
     let others = rows.keys().filter(|place| !matches!(place, Place::Slot(..)));

@@ -284,7 +284,7 @@ fn lanes(out: &mut String, chronicle: &Chronicle, zone: &Zone) {
     let _ = writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | ---: |");
     for lane in &chronicle.lanes {
         for stretch in &lane.stretches {
-            let Stretch { version, digest, opened, infra, completed, closed, .. } = stretch;
+            let Stretch { version, digest, opened, authorised, infra, completed, closed } = stretch;
             let until = closed.as_ref().map(|closed| zone.seconds(closed.recorded_at));
             let infra = infra.as_ref().map(|infra| {
                 let id: String = infra.id.chars().take(10).collect();
@@ -298,9 +298,9 @@ fn lanes(out: &mut String, chronicle: &Chronicle, zone: &Zone) {
                 zone.seconds(opened.recorded_at),
                 until.unwrap_or_else(|| chronicle.open_end().to_owned()),
                 infra.unwrap_or_default(),
-                code(&prose::who(opened)),
+                code(&prose::who(authorised)),
                 completed.as_ref().map_or_else(|| "not told".to_owned(), |done| done.outcome.to_string()),
-                opened.index.to_string(),
+                stretch.entry_words().trim_start_matches("entry ").to_owned(),
             ];
             let _ = writeln!(out, "| {} |", cells.join(" | "));
         }

@@ -13,6 +13,7 @@ use crate::event::body::Kind;
 use crate::log::reader::LoggedEntry;
 use crate::time::{Timestamp, span_text};
 
+use super::caption;
 use super::chronicle::{Basis, Chronicle, Doubt, Incident, Lane, Recovery, Row, Standing, Stretch};
 use super::columns::{Cell, Column, Table, cut};
 use super::prose::{self, People, visible};
@@ -177,7 +178,7 @@ impl Paper<'_> {
     }
 
     fn stretch(&self, stretch: &Stretch, chronicle: &Chronicle) -> Vec<Cell> {
-        let Stretch { version, digest, opened, infra, closed, .. } = stretch;
+        let Stretch { version, digest, opened, authorised, infra, closed, .. } = stretch;
         let end = closed.as_ref().map_or(chronicle.until, |closed| closed.recorded_at);
         let commit = infra.as_ref().map(|infra| {
             let id: String = infra.id.chars().take(10).collect();
@@ -193,8 +194,8 @@ impl Paper<'_> {
             Cell::from(version.as_str()),
             Cell::from(digest.map(|digest| digest.short()).unwrap_or_default()),
             Cell::from(commit.unwrap_or_default()),
-            Cell::from(prose::who(opened)),
-            Cell::from(format!("entry {}", opened.index)),
+            Cell::from(prose::who(authorised)),
+            Cell::from(stretch.entry_words()),
         ]
     }
 
@@ -211,7 +212,7 @@ impl Paper<'_> {
             let text = format!("  detected {when} in {} on {model} (entry {index})", place.environment);
             self.line(&text, Style::new());
         }
-        if let Some(entry) = chronicle.doubted_from() {
+        if let Some(entry) = caption::doubted(incident, chronicle.doubted_from()) {
             self.line(&format!("  what came of it cannot be told: in doubt from entry {entry} on"), BAD);
         }
         for recovery in recoveries {

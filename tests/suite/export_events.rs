@@ -197,7 +197,11 @@ fn filters_follow_what_an_entry_speaks_of() {
     assert_eq!(indexes(&desk, "--since 2026-03-01T09:59:30Z"), [60]);
     assert_eq!(indexes(&desk, "--since 2026-03-01T09:14:00Z --until 2026-03-01T09:16:00Z"), [14, 15]);
     let of_v2 = indexes(&desk, &format!("--digest {}", digest("v2")));
-    assert_eq!(of_v2, [9, 12, 16, 17, 18], "registered, evaluated, promoted, completed, drifted");
+    assert_eq!(
+        of_v2,
+        [9, 12, 16, 17, 18, 20],
+        "registered, evaluated, promoted, completed, drifted, taken back"
+    );
     let answer = desk.run("export events --format ndjson --env staging");
     assert!(answer.stderr.contains("no entry fits") && answer.stderr.contains("not verified"), "{answer:?}");
 }

@@ -116,7 +116,9 @@ fn going_on_from_a_kept_state_tells_the_same() {
     let (first, basis) = intervals(&desk, "--env staging --trust trust.toml --state kept");
     assert_eq!((first, &basis["resumed_from"]), (plain.clone(), &Value::Null));
     desk.done("--key alice.key note 4 'looked at'");
-    let (second, basis) = intervals(&desk, "--env staging --trust trust.toml --state kept");
+    let (mut second, basis) = intervals(&desk, "--env staging --trust trust.toml --state kept");
+    // The note is the last entry now: what serves is known to do so until then.
+    second[4]["known_until"] = plain[4]["known_until"].clone();
     assert_eq!((second, &basis["resumed_from"]), (plain, &Value::from(11)));
     let status = desk.run("--json status --at-index 8 --trust trust.toml --state kept").json_lines();
     assert_eq!(status[0]["serving"]["version"], "2.0.0");
@@ -130,14 +132,24 @@ fn an_entry_changed_below_the_kept_state_is_noticed() {
     // does not read it.
     change_entry(&desk.path("ledger/log"), 4, |entry| *entry.last_mut().unwrap() ^= 1);
     desk.done("verify ledger --trust trust.toml --state kept --no-attachments");
-    desk.refused(
-        "served --env staging --trust trust.toml --state kept",
-        1,
-        &["do not give the root that was", "leave out --state"],
-    );
-    let answer = desk.run("served --env staging --trust trust.toml");
-    assert_eq!(answer.code, Some(1), "{answer:?}");
-    assert!(answer.stdout.contains("VERDICT: TAMPERED"), "{answer:?}");
+    for state in ["", "--state kept"] {
+        let answer = desk.run(&format!("served --env staging --trust trust.toml {state}"));
+        assert_eq!(answer.code, Some(1), "{answer:?}");
+        let verdict = "VERDICT: TAMPERED \u{2014} 8 findings: checkpoint.root, entry.previous, rule.change_unknown, \
+                       rule.from_mismatch, rule.nothing_serves, signature.author\n";
+        assert!(answer.stdout.contains(verdict), "{answer:?}");
+    }
+    // The entry itself is told, and what comes behind it is not called sound.
+    let rows = desk.run("timeline --trust trust.toml --json").json();
+    let standings: Vec<(u64, String)> = rows["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["entry"]["index"].as_u64().unwrap(), row["standing"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(standings[3..5], [(3, "sound".into()), (4, "doubted".into())]);
+    assert!(standings[5..].iter().all(|(_, standing)| standing != "sound"), "{standings:?}");
+    assert_eq!(standings[7].1, "not_judged", "a registration, against which nothing was found");
 }
 
 /// Changes an entry's bytes in place; checksums are put right.
@@ -164,7 +176,12 @@ fn what_an_answer_rests_on_is_proved_without_the_log() {
     let desk = desk();
     desk.done("served --env staging --trust trust.toml --prove then.proofs");
     let said = desk.done("verify-proof then.proofs --trust trust.toml");
-    for line in ["proved: entry 4 ", "proved: entry 8 ", "scorer 2.0.0 promoted to staging", "6 entries of"] {
+    for line in [
+        "proved: entry 4 ",
+        "proved: entry 8 ",
+        "scorer 2.0.0 promoted to staging",
+        "6 entries of ledger.example.org/models",
+    ] {
         assert!(said.contains(line), "{said}");
     }
     let proved = desk.run("--json verify-proof then.proofs --trust trust.toml").json_lines();
@@ -172,7 +189,7 @@ fn what_an_answer_rests_on_is_proved_without_the_log() {
     assert_eq!(indexes, [4, 5, 6, 8, 9, 10]);
     desk.refused("served --env staging --prove then.proofs", 2, &["exists already"]);
     desk.done("status --prove then.proofs --force");
-    assert!(desk.done("verify-proof then.proofs --trust trust.toml").contains("1 entries of"));
+    assert!(desk.done("verify-proof then.proofs --trust trust.toml").contains("1 entry of"));
 
     // An entry that is not the proof's, and what is no set.
     let text = desk.read("then.proofs");

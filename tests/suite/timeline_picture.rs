@@ -70,9 +70,9 @@ fn a_story_of_nine_days_has_a_lane_for_each_place_and_folds_the_quiet() {
     );
     assert_eq!(scorer.bands.len(), 1);
     let told = scorer.bands[0].label.as_ref().unwrap();
-    assert_eq!(told.text, "INC-2026-031 · recovered in 4m 32s of 5m, break-glass");
+    assert_eq!(told.text, "INC-2026-031 · recovered in 4m 32s, target 5m, break-glass");
     let late = &picture.lanes[3].bands[0];
-    assert!(late.is_late && late.title.contains("recovered in 7m 10s of 5m, late"), "{late:?}");
+    assert!(late.is_late && late.title.contains("recovered in 7m 10s, late: target 5m"), "{late:?}");
     assert_eq!(picture.doubts.len(), 1);
     let promoted = scorer.marks.iter().find(|mark| mark.title.contains("promoted")).unwrap();
     assert!(promoted.title.contains("by Dana Deployer, approved by Ada, Otto"), "{}", promoted.title);
@@ -159,8 +159,8 @@ fn the_page_says_what_it_rests_on() {
     for told in [
         "id=\"entry-12\"",
         "href=\"#entry-12\"",
-        "4m 32s of 5m",
-        "7m 10s of 5m, late",
+        "4m 32s, target 5m",
+        "7m 10s, late: target 5m",
         "tlog-proof@v1",
         "UTC",
     ] {

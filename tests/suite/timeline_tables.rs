@@ -128,6 +128,8 @@ pub(crate) fn chronicle(hostile: &str) -> Chronicle {
             severity: hostile.clone(),
             summary: Some(words(&format!("{hostile}\n```\n\u{202e}"))),
             places: vec![IncidentPlace {
+                severity: hostile.clone(),
+                summary: None,
                 environment: place.clone(),
                 model: Some(hostile.clone()),
                 detected: entries[1].clone(),

@@ -35,11 +35,8 @@ use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
 use crate::lifecycle::state::{Row, RowKey};
 use crate::time::Timestamp;
 use crate::timeline::about::About;
+use crate::timeline::collector::{CHANGES_REMEMBERED, is_owed};
 use crate::timeline::prose::People;
-
-/// How many changes of a slot are remembered, for completions and ratifications to find their place: more than the rules
-/// let report late.
-const CHANGES_REMEMBERED: usize = 32;
 
 /// Which entries are asked for. What is none asks for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -204,7 +201,7 @@ impl<L: Lines> Onlooker for Exporter<L> {
             }
         }
         if is_lawful {
-            self.memory.remember(seen, matter);
+            self.memory.remember(seen, matter, rows);
         }
     }
 }
@@ -234,7 +231,8 @@ impl Selection {
 
 impl Matter {
     fn is_about(&self, digest: Hash) -> bool {
-        self.artifact.as_ref().is_some_and(|artifact| artifact.digest == Some(digest))
+        let mut artifacts = self.artifact.iter().chain(&self.from);
+        artifacts.any(|artifact| artifact.digest == Some(digest))
     }
 }
 
@@ -285,14 +283,14 @@ impl Memory {
     }
 
     /// What later entries refer to.
-    fn remember(&mut self, seen: &Seen<'_>, matter: Matter) {
+    fn remember(&mut self, seen: &Seen<'_>, matter: Matter, rows: &mut dyn Rows) {
         match &seen.event.body {
             Body::ModelPromoted(_) | Body::ModelRolledBack(_) | Body::ModelWithdrawn(_) => {
                 let (Some(place), Some(artifact)) = (matter.places.into_iter().next(), matter.artifact)
                 else {
                     return;
                 };
-                self.remember_change(seen.index, Change { environment: place.environment, artifact });
+                self.remember_change(seen.index, Change { environment: place.environment, artifact }, rows);
             }
             Body::IncidentDetected(body) => {
                 self.incidents.entry(body.incident.clone()).or_default().extend(matter.places);
@@ -304,11 +302,12 @@ impl Memory {
         }
     }
 
-    fn remember_change(&mut self, index: u64, change: Change) {
+    fn remember_change(&mut self, index: u64, change: Change, rows: &mut dyn Rows) {
         let slot = self.slots.entry((change.environment.clone(), change.artifact.model.clone())).or_default();
         slot.push_back(index);
         if slot.len() > CHANGES_REMEMBERED
             && let Some(oldest) = slot.pop_front()
+            && !is_owed(rows, oldest)
         {
             self.changes.remove(&oldest);
         }

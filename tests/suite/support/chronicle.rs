@@ -229,9 +229,11 @@ impl Story {
         let over = self.write("Rita Responder", &[], Body::IncidentResolved(resolved(id).into()));
         self.chronicle.incidents.push(Incident {
             id: name(id),
-            severity,
-            summary,
+            severity: severity.clone(),
+            summary: summary.clone(),
             places: vec![IncidentPlace {
+                severity,
+                summary,
                 environment: at.clone(),
                 model: Some(named.clone()),
                 detected: detected.clone(),
