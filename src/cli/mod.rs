@@ -71,7 +71,7 @@ pub mod withdraw;
 pub mod witness;
 
 /// The program's version, and that of the format it writes.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 2)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (format 1, rules 3)");
 
 /// The signed, append-only audit ledger of model releases.
 ///

@@ -702,7 +702,7 @@ impl Chronicle {
         // What is wrong with the log as a whole is wrong with all of it.
         let from_index = finding.index.unwrap_or(0);
         let is_one = finding.index.is_some() && finding.code != "log.unread";
-        let until_index = if is_one { Some(from_index + 1) } else { finding.until };
+        let until_index = if is_one && !finding.spreads { Some(from_index + 1) } else { finding.until };
         let doubt = Doubt {
             from_index,
             until_index,

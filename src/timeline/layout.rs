@@ -484,7 +484,10 @@ fn place_labels(doubts: &mut [DoubtMark], frame: Frame<'_>) {
     for index in 0..doubts.len() {
         let next = doubts.get(index + 1).map_or(frame.right, |doubt| doubt.x - 8.0);
         let doubt = &mut doubts[index];
-        let text = format!("in doubt: {}", doubt.title.replace('\n', "; "));
+        // Their codes are enough beside the picture: the rest stands in the title, and on the page.
+        let mut codes: Vec<&str> = doubt.title.lines().filter_map(|line| line.split(':').next()).collect();
+        codes.dedup();
+        let text = format!("in doubt: {}", codes.join(", "));
         let wanted = width_px(&text, LABEL_FONT).clamp(LEAST, WANTED_MAX);
         let x = (doubt.x + 2.0).min(next - wanted).max(free);
         if next - x < LEAST {
