@@ -60,14 +60,14 @@ fn made_up_chronicles_are_readable() {
             page,
             &[
                 "not verified",
-                "4m 32s of 5m",
-                "7m 10s of 5m, late",
+                "4m 32s, target 5m",
+                "7m 10s, late: target 5m",
                 "Europe/Berlin",
                 "credit/scorer",
                 "Ledger id",
             ],
         ),
-        (picture, &["INC-2026-031 · recovered in 4m 32s of 5m", "in doubt: log.unread", "2026-03-01"]),
+        (picture, &["INC-2026-031 · recovered in 4m 32s, target 5m", "in doubt: log.unread", "2026-03-01"]),
         (evil_page, &["<script>alert(1)</script>", "模型名称-評価モデル"]),
         (evil_picture, &["<img src=x", "still serves"]),
         (empty_page, &["None that was asked for."]),
@@ -85,9 +85,23 @@ fn the_demo_is_readable() {
         let told = desk.done(&format!("{timeline} --format {format}"));
         desk.write(&format!("demo.{format}"), told);
     }
+    // A forged copy is told of, too: it ends in 1.
+    for (ledger, command, page) in [
+        ("ledger", "report --sample 2 --seed browser", "report.html"),
+        ("forged", "report", "forged-report.html"),
+        ("forged", "timeline", "forged.html"),
+    ] {
+        let line =
+            format!("--ledger demo/{ledger} {command} --trust demo/trust.toml --format html -o {page}");
+        let answer = desk.run(&line);
+        assert_eq!(answer.code, Some(i32::from(ledger == "forged")), "{answer:?}");
+    }
     looked_at(&[
         (desk.path("demo.html"), &["Failed deployment recovery time", "rollbook verify-proof", "tlog-proof"]),
         (desk.path("demo.svg"), &["production", "incident"]),
+        (desk.path("report.html"), &["Audit report", "SOC 2", "credit-scorer", "rollbook sample v1"]),
+        (desk.path("forged-report.html"), &["TAMPERED", "signature.author"]),
+        (desk.path("forged.html"), &["TAMPERED", "cannot be told: in doubt from entry 19 on"]),
     ]);
 }
 
