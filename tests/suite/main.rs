@@ -80,6 +80,7 @@ mod tampering;
 mod timeline_golden;
 mod timeline_picture;
 mod timeline_tables;
+mod timeline_truth;
 mod verifier_attacks;
 mod witnesses;
 mod writer_kills;
