@@ -436,7 +436,7 @@ pub fn write_with_mode(path: &Path, bytes: &[u8], mode: u32, force: bool) -> Res
     let failed = |error: &std::io::Error| Failure::io("write", path, error);
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !dir.exists() {
-        return Err(Failure::usage(format!(
+        return Err(Failure::world(format!(
             "cannot write {}: there is no directory {}",
             path.display(),
             dir.display()

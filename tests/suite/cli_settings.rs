@@ -1,5 +1,8 @@
 //! Where settings come from, what goes to which stream, and that every help text has an example.
 
+use rollbook::event::header::FORMAT_VERSION;
+use rollbook::lifecycle::rules::RULES_VERSION;
+
 use super::support::desk::{Answer, Desk};
 
 #[test]
@@ -114,7 +117,8 @@ fn nothing_is_written_over_unless_forced() {
 #[test]
 fn the_version_names_the_format() {
     let desk = Desk::empty();
-    let version = concat!("rollbook ", env!("CARGO_PKG_VERSION"), " (format 1, rules 2)\n");
+    let (format, rules) = (FORMAT_VERSION, RULES_VERSION);
+    let version = format!("rollbook {} (format {format}, rules {rules})\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(desk.done("--version"), version);
 }
 
