@@ -24,6 +24,12 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.min().map(|(_, known)| known)
 }
 
+/// A number with what it counts: `1 entry`, `2 entries`.
+#[must_use]
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Defines a closed list of words: an enum whose variants have one text form each.
 ///
 /// The text forms are the ones of the command line, of JSON and of policies; the bytes are the

@@ -15,10 +15,9 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::kept;
 use crate::cli::progress;
 use crate::cli::prove::unproved;
-use crate::cli::record::{exists_already, write_file};
+use crate::cli::record::{check_free, write_file};
 use crate::cli::verify::read_trust;
-use crate::cli::verify_source::judge;
-use crate::cli::verify_source::unreadable;
+use crate::cli::verify_source::{judge, unreadable};
 use crate::cli::view::{Until, View};
 use crate::event::text::{EnvironmentName, Name};
 use crate::export::pack_check::{looks_like_a_pack, open_pack};
@@ -39,8 +38,9 @@ use crate::timeline::collector::{FindingTold, FoundTold};
 use crate::verifier::finding::{Class, Finding, Found};
 use crate::verifier::kept::KeptState;
 use crate::verifier::replay::Watch;
-use crate::verifier::report::{Anchored, KeptUse, Report, Verdict, verdict_line};
+use crate::verifier::report::{KeptUse, Report, Verdict, verdict_line};
 use crate::verifier::verify::{EarlierCheckpoint, Judged, Options};
+use crate::words::counted;
 
 /// What makes an answer one that can be believed.
 #[derive(Debug, Clone, Default, Args)]
@@ -72,10 +72,7 @@ impl ProveArgs {
     /// # Errors
     /// It exists, and nothing says that it may be written over.
     pub fn check(&self) -> Result<(), Failure> {
-        match &self.prove {
-            Some(path) if path.exists() && !self.force => Err(exists_already(path)),
-            _ => Ok(()),
-        }
+        check_free(self.prove.as_deref(), self.force)
     }
 
     /// Writes the proofs of `entries`, where they are asked for.
@@ -107,7 +104,7 @@ impl ProveArgs {
         context.say(format_args!(
             "{}: {} proved at size {}; next: rollbook verify-proof {} --trust FILE",
             path.display(),
-            if proved.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", proved.len()) },
+            counted(proved.len() as u64, "entry", "entries"),
             reader.size(),
             path.display()
         ));
@@ -129,14 +126,14 @@ pub struct Shown {
 }
 
 /// Passes on what is shown, up to some point, and keeps the release state there.
-struct UpTo<'a, O: Onlooker + ?Sized> {
+struct UpTo<'a, O: Onlooker> {
     onlooker: &'a mut O,
     until: Until,
     rows: Option<Vec<(RowKey, Row)>>,
     tree: Option<Frontier>,
 }
 
-impl<O: Onlooker + ?Sized> Onlooker for UpTo<'_, O> {
+impl<O: Onlooker> Onlooker for UpTo<'_, O> {
     fn begin(&mut self) {
         self.rows = None;
         self.onlooker.begin();
@@ -221,8 +218,7 @@ impl TrustArgs {
             ..Options::default()
         };
         let judged = judge_with_bar(context, &options)?;
-        let at_the_end = || judged.state.rows().map(|(key, row)| (key.clone(), row.clone())).collect();
-        let state = restored(shown.rows.take().unwrap_or_else(at_the_end));
+        let state = restored(shown.rows.take().unwrap_or_else(|| judged.state.all()));
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
         Ok((judged.report, state))
     }
@@ -248,7 +244,7 @@ impl TrustArgs {
 }
 
 fn judge_with_bar(context: &Context, options: &Options<'_>) -> Result<Judged, Failure> {
-    let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+    let bar = progress::verifying();
     let judged = judge(context.ledger_dir()?, options, &progress::follow(&bar))?;
     bar.finish_and_clear();
     Ok(judged)
@@ -369,7 +365,7 @@ impl Shown {
     #[must_use]
     pub fn basis_line(&self, now: Timestamp) -> String {
         let Basis { size, last_recorded_at, verdict, .. } = &self.basis;
-        let size = if *size == 1 { "1 entry".to_owned() } else { format!("{size} entries") };
+        let size = counted(*size, "entry", "entries");
         let age = last_recorded_at.map_or_else(String::new, |last| {
             format!(", the last one {} old", span_text(now.since_ms(last).max(0) / 1000 * 1000))
         });
@@ -384,10 +380,21 @@ impl Shown {
         }
     }
 
-    /// What the answer rests on, as JSON.
+    /// What the answer rests on, as JSON; `now` tells its age.
     #[must_use]
     pub fn basis_json(&self, now: Timestamp) -> Value {
-        basis_json(&self.basis, now)
+        let Basis { size, root, last_recorded_at, verdict, .. } = &self.basis;
+        json!({
+            "verified": verdict.is_some(),
+            "verdict": verdict.as_ref().map(|told| told.word),
+            "anchored": verdict.as_ref().map(|told| told.is_good),
+            "resumed_from": verdict.as_ref().and_then(|told| told.resumed_from),
+            "held": verdict.as_ref().and_then(|told| told.held),
+            "size": size,
+            "root": root,
+            "last_recorded_at": last_recorded_at,
+            "age_ms": last_recorded_at.map(|last| now.since_ms(last).max(0)),
+        })
     }
 
     /// The exit code that the verdict asks for.
@@ -396,12 +403,6 @@ impl Shown {
     /// It is not the one for sound and anchored.
     pub fn end(&self) -> Result<(), Failure> {
         self.report.as_ref().map_or(Ok(()), |report| exit_of(report.verdict))
-    }
-
-    /// Whether what anchors it is the trust root.
-    #[must_use]
-    pub fn is_rooted(&self) -> bool {
-        self.report.as_ref().is_some_and(|report| report.anchored != Anchored::No)
     }
 }
 
@@ -436,32 +437,10 @@ pub fn check_known(
     Ok(())
 }
 
-/// What an answer rests on, as JSON; `now` tells its age.
-#[must_use]
-pub fn basis_json(basis: &Basis, now: Timestamp) -> Value {
-    let Basis { size, root, last_recorded_at, verdict, .. } = basis;
-    json!({
-        "verified": verdict.is_some(),
-        "verdict": verdict.as_ref().map(|told| told.word),
-        "anchored": verdict.as_ref().map(|told| told.is_good),
-        "resumed_from": verdict.as_ref().and_then(|told| told.resumed_from),
-        "held": verdict.as_ref().and_then(|told| told.held),
-        "size": size,
-        "root": root,
-        "last_recorded_at": last_recorded_at,
-        "age_ms": last_recorded_at.map(|last| now.since_ms(last).max(0)),
-    })
-}
-
 /// Ends a command in the exit code of a verdict.
 ///
 /// # Errors
 /// It is not the one for sound and anchored.
 pub fn exit_of(verdict: Verdict) -> Result<(), Failure> {
-    match verdict.exit_code() {
-        0 => Ok(()),
-        1 => Err(Failure::answered(Exit::No)),
-        4 => Err(Failure::answered(Exit::NotAnchored)),
-        _ => Err(Failure::answered(Exit::CannotTell)),
-    }
+    Exit::of(verdict).map_or(Ok(()), |exit| Err(Failure::answered(exit)))
 }

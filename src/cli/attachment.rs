@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::cli::attach::PRIVATE_MODE;
 use crate::cli::context::{Context, written};
 use crate::cli::failure::Failure;
-use crate::cli::record::{RecordArgs, attachments, exists_already, record, write_with_mode};
+use crate::cli::record::{RecordArgs, attachments, check_free, record, write_with_mode};
 use crate::cli::view::{Until, View};
 use crate::event::body::{Body, Event};
 use crate::event::header::{Attachment, PRIVATE_PREFIX_BYTES};
@@ -306,9 +306,7 @@ impl GetAttachment {
             let mut stdout = std::io::stdout().lock();
             return written(stdout.write_all(&bytes).and_then(|()| stdout.flush()));
         };
-        if path.exists() && !self.force {
-            return Err(exists_already(path));
-        }
+        check_free(Some(path), self.force)?;
         let mode = if attachment.private { PRIVATE_MODE } else { 0o644 };
         write_with_mode(path, &bytes, mode, self.force)?;
         if context.json() {

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use crate::cli::answer::{Shown, TrustArgs};
 use crate::cli::context::{Context, written};
 use crate::cli::failure::Failure;
-use crate::cli::record::exists_already;
+use crate::cli::record::{check_free, exists_already};
 use crate::cli::view::Until;
 use crate::event::body::Kind;
 use crate::event::text::{EnvironmentName, Name};
@@ -166,9 +166,7 @@ impl Events {
         let Some(path) = &self.output else {
             return Ok(Destination::Stdout(BufWriter::new(std::io::stdout())));
         };
-        if path.exists() && !self.force {
-            return Err(exists_already(path));
-        }
+        check_free(Some(path), self.force)?;
         Destination::file(path, self.force)
     }
 

@@ -21,6 +21,7 @@ use crate::store::attachments::AttachmentError;
 use crate::store::head::HeadError;
 use crate::store::lock::LockError;
 use crate::store::scan::ScanError;
+use crate::verifier::report::Verdict;
 
 /// The variable that may hold the passphrase of the keys that sign.
 pub const KEY_PASSPHRASE: &str = "ROLLBOOK_KEY_PASSPHRASE";
@@ -40,6 +41,19 @@ pub enum Exit {
     NotAnchored = 4,
     /// Written by a newer version.
     CannotTell = 5,
+}
+
+impl Exit {
+    /// What a verdict ends in; none where it is sound and anchored as asked.
+    #[must_use]
+    pub const fn of(verdict: Verdict) -> Option<Self> {
+        match verdict.exit_code() {
+            0 => None,
+            1 => Some(Self::No),
+            4 => Some(Self::NotAnchored),
+            _ => Some(Self::CannotTell),
+        }
+    }
 }
 
 /// Why a command did not do what was asked.

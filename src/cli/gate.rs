@@ -102,7 +102,7 @@ impl Gate {
             keep: self.state.is_some(),
             ..Options::default()
         };
-        let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+        let bar = progress::verifying();
         let judged = judge_dir(context.ledger_dir()?, &options, &progress::follow(&bar));
         let Judged { report, mut state, kept, .. } = judged.map_err(unverified)?;
         bar.finish_and_clear();

@@ -127,17 +127,12 @@ impl Import {
             self.checkpoint.iter().map(|path| read_checkpoint(path)).collect::<Result<Vec<_>, _>>()?;
         let options = Options { trust: Some(&trust), checkpoints: &checkpoints, ..Options::default() };
         let pack = open_pack(&self.pack).map_err(unreadable)?;
-        let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+        let bar = progress::verifying();
         let imported = import(&pack, &self.dir, &trust_file, &options, &progress::follow(&bar));
         let imported = imported.map_err(not_imported)?;
         bar.finish_and_clear();
         let report = &imported.report;
-        let exit = match report.verdict.exit_code() {
-            0 => None,
-            1 => Some(Exit::No),
-            4 => Some(Exit::NotAnchored),
-            _ => Some(Exit::CannotTell),
-        };
+        let exit = Exit::of(report.verdict);
         let restored = exit.is_none();
         if context.json() {
             let ledger = restored.then_some(&self.dir);

@@ -9,6 +9,12 @@ pub fn bar(template: &'static str) -> ProgressBar {
     ProgressBar::new(0).with_style(style)
 }
 
+/// The bar of a verification.
+#[must_use]
+pub fn verifying() -> ProgressBar {
+    bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}")
+}
+
 /// What work calls with how much is done, and how much there is in all.
 pub fn follow(bar: &ProgressBar) -> impl Fn(u64, u64) + Sync {
     |done, total| {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cli::context::{Context, written};
 use crate::cli::failure::Failure;
 use crate::cli::input::read_input;
-use crate::cli::record::exists_already;
+use crate::cli::record::check_free;
 use crate::cli::verify::read_trust;
 use crate::export::proof_set::{self, PROOF_SET_BYTES_MAX};
 use crate::export::prove::{NoProof, ProvedEntry, ProvedGrowth, prove_entry, prove_growth};
@@ -21,6 +21,7 @@ use crate::log::reader::LoggedEntry;
 use crate::merkle::tree::leaf_hash;
 use crate::note::vkey::{KeyKind, VerifierKey};
 use crate::timeline::prose::{self, visible};
+use crate::words::counted;
 
 /// The largest entry of any log that is read for checking: ours have at most 65,535 bytes.
 const ENTRY_BYTES_MAX: usize = 64 << 20;
@@ -71,11 +72,8 @@ pub struct Inclusion {
 
 impl Inclusion {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let files: Vec<&Path> =
-            [&self.output, &self.entry_out].into_iter().flatten().map(PathBuf::as_path).collect();
-        if let Some(taken) = files.iter().find(|file| file.exists() && !self.force) {
-            return Err(exists_already(taken));
-        }
+        check_free(self.output.as_deref(), self.force)?;
+        check_free(self.entry_out.as_deref(), self.force)?;
         let reader = context.reader()?;
         let ProvedEntry { entry, proof } =
             prove_entry(context.index_dir().as_deref(), &reader, self.index).map_err(unproved)?;
@@ -258,7 +256,7 @@ impl VerifyProof {
         }
         let proof = &proved[0].proof;
         let checkpoint = proof.checkpoint();
-        let count = if lines.len() == 1 { "1 entry".to_owned() } else { format!("{} entries", lines.len()) };
+        let count = counted(lines.len() as u64, "entry", "entries");
         context.print(visible(&format!(
             "{count} of {}\n  size {}, root {}\n  each stands in that log; that nothing stands between them, and that they are \
              lawful, only `rollbook verify` shows",

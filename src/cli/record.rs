@@ -25,6 +25,7 @@ use crate::signing::signer::Signer;
 use crate::store::attachments::Attachments;
 use crate::time::{DAY_MS, Timestamp, parse_span_ms};
 use crate::timeline::prose;
+use clap::ValueEnum;
 
 /// Options of every command that records.
 #[derive(Debug, Clone, Args)]
@@ -426,6 +427,23 @@ pub fn write_draft(
 /// [`Failure`].
 pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>, force: bool) -> Result<(), Failure> {
     write_with_mode(path, bytes.as_ref(), 0o644, force)
+}
+
+/// Refuses a file that exists, before anything is done, unless `force` says that it may be written over.
+///
+/// # Errors
+/// It exists.
+pub fn check_free(path: Option<&Path>, force: bool) -> Result<(), Failure> {
+    match path {
+        Some(path) if path.exists() && !force => Err(exists_already(path)),
+        _ => Ok(()),
+    }
+}
+
+/// The form that a file's extension names, if it names one.
+#[must_use]
+pub fn form_of<F: ValueEnum>(path: Option<&Path>) -> Option<F> {
+    F::from_str(path?.extension()?.to_str()?, true).ok()
 }
 
 /// As [`write_file`], with a mode of its own.

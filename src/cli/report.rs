@@ -10,7 +10,7 @@ use crate::cli::answer::reader_at;
 use crate::cli::answer::{TrustArgs, check_known, exit_of};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::record::{exists_already, write_file};
+use crate::cli::record::{check_free, form_of, write_file};
 use crate::cli::show;
 use crate::cli::verify::{read_checkpoint, read_trust};
 use crate::cli::view::Until;
@@ -103,14 +103,10 @@ impl Report {
     /// # Errors
     /// [`Failure`]; a verdict other than sound and anchored ends in its exit code.
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        if let Some(taken) = self.output.as_ref().filter(|file| file.exists() && !self.force) {
-            return Err(exists_already(taken));
-        }
+        check_free(self.output.as_deref(), self.force)?;
         let (contents, verification) = self.contents(context)?;
-        let extension = self.output.as_ref().and_then(|path| path.extension()?.to_str());
-        let named = extension.and_then(|extension| Format::from_str(extension, true).ok());
         let unless_told = if context.json() && self.output.is_none() { Format::Json } else { Format::Md };
-        let text = match self.format.or(named).unwrap_or(unless_told) {
+        let text = match self.format.or_else(|| form_of(self.output.as_deref())).unwrap_or(unless_told) {
             Format::Html => html::render(&layout::page(&contents)),
             Format::Md => md::render(&layout::page(&contents)),
             Format::Json => as_json::render(&contents).map_err(Failure::world)?,

@@ -8,9 +8,10 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::terminal;
 use crate::cli::timeline::tell;
+use crate::event::body::Kind;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
-use crate::time::{Timestamp, span_text};
+use crate::time::span_text;
 use crate::timeline::chronicle::{Chronicle, Commit, EntryRef, Query, Signer, Stretch};
 use crate::timeline::columns::{Column, Table};
 use crate::timeline::prose;
@@ -98,21 +99,23 @@ impl Served {
 }
 
 /// The one kind of which there is a single entry: intervals are asked for, not rows.
-const NO_ROWS: [crate::event::body::Kind; 1] = [crate::event::body::Kind::LedgerCreated];
+const NO_ROWS: [Kind; 1] = [Kind::LedgerCreated];
 
 fn cells(model: &Name, stretch: &Stretch, chronicle: &Chronicle) -> Vec<String> {
     let until = stretch.closed.as_ref().map(|by| by.recorded_at);
     let span = until.unwrap_or(chronicle.until).since_ms(stretch.opened.recorded_at).max(0);
-    let seconds = |time: Timestamp| prose::seconds(time);
     vec![
         model.to_string(),
         stretch.version.to_string(),
         stretch.digest.map(|digest| format!("sha256:{}…", digest.short())).unwrap_or_default(),
-        seconds(stretch.opened.recorded_at),
-        until.map_or_else(|| chronicle.open_end().to_owned(), |until| format!("until {}", seconds(until))),
+        prose::seconds(stretch.opened.recorded_at),
+        until.map_or_else(
+            || chronicle.open_end().to_owned(),
+            |until| format!("until {}", prose::seconds(until)),
+        ),
         format!("{}{}", if until.is_none() { "up to here " } else { "" }, span_text(span)),
         format!("by {}", who(&stretch.authorised)),
-        stretch.infra.as_ref().map(in_short).unwrap_or_default(),
+        stretch.infra.as_ref().map(Commit::in_short).unwrap_or_default(),
         entries_in_short(stretch),
     ]
 }
@@ -123,10 +126,6 @@ fn who(entry: &EntryRef) -> String {
     let proposer = names.next().unwrap_or_default();
     let approvers: Vec<String> = names.collect();
     if approvers.is_empty() { proposer } else { format!("{proposer} with {}", approvers.join(", ")) }
-}
-
-fn in_short(commit: &Commit) -> String {
-    format!("{}@{}", commit.repository, commit.short_id())
 }
 
 fn entries_in_short(stretch: &Stretch) -> String {

@@ -16,7 +16,7 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::lifecycle::state::{IncidentPlace, NoSource, OwedRatification, Row, RowKey, Slot, State};
 use crate::log::reader::ReadError;
 use crate::time::Timestamp;
-use crate::timeline::chronicle::{Chronicle, Lane, Query, Signer, Stretch};
+use crate::timeline::chronicle::{Chronicle, Commit, Lane, Query, Signer, Stretch};
 use crate::timeline::collector::Collector;
 use crate::timeline::columns::{Column, Table};
 use crate::timeline::prose;
@@ -77,7 +77,7 @@ impl Status {
         let at = match until {
             Until::Time(time) => time,
             Until::Now => context.now(),
-            Until::Index(_) => collector.last_recorded_at(),
+            Until::Index(_) => collector.last().map_or(Timestamp::EPOCH, |(_, recorded_at)| recorded_at),
         };
         let as_of = collector.last();
         let chronicle = collector.finish(shown.basis.clone());
@@ -237,7 +237,7 @@ fn describe_slot(
     let by = stretch.authorised.signers.first().map(Signer::name).unwrap_or_default();
     let completion = completion(slot, serving);
     let since = stretch.opened.recorded_at;
-    let commit = stretch.infra.as_ref().map(|infra| format!("{}@{}", infra.repository, infra.short_id()));
+    let commit = stretch.infra.as_ref().map(Commit::in_short);
     let cells = vec![
         environment.to_string(),
         model.to_string(),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::answer::{Shown, TrustArgs, check_known, found_told};
 use crate::cli::context::{Context, json_line};
 use crate::cli::failure::Failure;
-use crate::cli::record::{exists_already, write_file};
+use crate::cli::record::{check_free, form_of, write_file};
 use crate::cli::terminal;
 use crate::cli::view::Until;
 use crate::event::body::Kind;
@@ -23,6 +23,7 @@ use crate::timeline::collector::Collector;
 use crate::timeline::text::Page;
 use crate::timeline::zone::Zone;
 use crate::timeline::{csv, html, json as as_json, md, svg, text};
+use crate::words::counted;
 
 /// The most entries of a page, a picture or a post-mortem: more, nobody looks at, and a browser gets slow.
 const ROWS_MAX: usize = 5_000;
@@ -111,9 +112,7 @@ impl Timeline {
         let zone = Zone::parse(&self.tz).map_err(|error| {
             Failure::usage(error).hint("see `timedatectl list-timezones`; UTC is the default")
         })?;
-        if let Some(taken) = self.output.as_ref().filter(|path| path.exists() && !self.force) {
-            return Err(exists_already(taken));
-        }
+        check_free(self.output.as_deref(), self.force)?;
         let (shown, mut chronicle) = tell(context, &self.trust, self.query(context)?)?;
         let format = self.format(context)?;
         check_rows(format, &chronicle)?;
@@ -138,8 +137,6 @@ impl Timeline {
 
     /// The form that is asked for, or that the file's name says.
     fn format(&self, context: &Context) -> Result<Format, Failure> {
-        let extension = self.output.as_ref().and_then(|path| path.extension()?.to_str());
-        let named = extension.and_then(|extension| Format::from_str(extension, true).ok());
         let unless_told = if context.json() && self.output.is_none() { Format::Json } else { Format::Text };
         match self.format {
             Some(format) if context.json() && self.output.is_none() && format != Format::Json => {
@@ -147,7 +144,7 @@ impl Timeline {
                     .hint("say one of them"))
             }
             Some(format) => Ok(format),
-            None => Ok(named.unwrap_or(unless_told)),
+            None => Ok(form_of(self.output.as_deref()).unwrap_or(unless_told)),
         }
     }
 
@@ -175,11 +172,7 @@ fn say_written(context: &Context, path: &Path, chronicle: &Chronicle) -> Result<
         let verdict = chronicle.basis.verdict.as_ref().map(|told| told.word);
         return context.print_json(&json!({ "written": path, "entries": entries, "verdict": verdict }));
     }
-    context.say(format_args!(
-        "{}: {}",
-        path.display(),
-        if entries == 1 { "1 entry".into() } else { format!("{entries} entries") }
-    ));
+    context.say(format_args!("{}: {}", path.display(), counted(entries as u64, "entry", "entries")));
     Ok(())
 }
 
@@ -261,12 +254,12 @@ fn registration_of_failed(shown: &mut Shown, episodes: &[&Incident]) -> Result<O
 /// The log cannot be read, or a file that was named cannot.
 pub fn tell(context: &Context, trust: &TrustArgs, query: Query) -> Result<(Shown, Chronicle), Failure> {
     let mut collector = Collector::new(query);
-    let (environment, model) = (collector.query().environment.clone(), collector.query().model.clone());
     let mut shown = trust.show(context, Until::Now, &mut collector)?;
+    let mut chronicle = collector.finish(shown.basis.clone());
     if shown.report.as_ref().is_none_or(|report| report.verdict.exit_code() != 1) {
+        let Query { environment, model, .. } = &chronicle.query;
         check_known(context, &mut shown.state, environment.as_ref(), model.as_ref())?;
     }
-    let mut chronicle = collector.finish(shown.basis.clone());
     if let Some(report) = &shown.report {
         chronicle.judge(&found_told(report));
     }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::answer::exit_of;
 use crate::cli::context::Context;
 use crate::cli::explain;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::input::read_input;
 use crate::cli::kept;
 use crate::cli::model::signature::read_keys;
@@ -140,7 +141,7 @@ impl Verify {
             model_keys: &model_keys,
             ..Options::default()
         };
-        let bar = progress::bar("verifying {bar:30} {pos}/{len} entries {per_sec} {eta}");
+        let bar = progress::verifying();
         let judged = judge(dir, &options, &progress::follow(&bar))?;
         let report = &judged.report;
         bar.finish_and_clear();
@@ -154,12 +155,7 @@ impl Verify {
         }
         warn_of_idle_clones(context, report);
         kept::write(context, self.state.as_deref(), judged.kept.as_ref())?;
-        match report.verdict.exit_code() {
-            0 => Ok(()),
-            1 => Err(Failure::answered(Exit::No)),
-            4 => Err(Failure::answered(Exit::NotAnchored)),
-            _ => Err(Failure::answered(Exit::CannotTell)),
-        }
+        exit_of(report.verdict)
     }
 }
 

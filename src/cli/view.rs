@@ -68,19 +68,12 @@ impl View {
         until: Until,
         mut each: impl FnMut(&LoggedEntry),
     ) -> Result<Self, Failure> {
-        let mut view = Self { reader, state: State::default(), last_recorded: Timestamp::EPOCH };
-        let (state, last) = (&mut view.state, &mut view.last_recorded);
-        view.reader.for_each_ahead::<Failure>(|logged| {
-            if !until.takes_in(logged.entry.index, logged.entry.recorded_at) {
-                return Ok(ControlFlow::Break(()));
-            }
+        Self::walk(reader, until, |state, logged| {
             if replay_entry(state, logged) {
                 each(logged);
             }
-            *last = logged.entry.recorded_at;
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(view)
+            ControlFlow::Continue(())
+        })
     }
 
     /// As [`View::replay`]; `onlooker` is shown every entry, as long as it wants more.
@@ -92,27 +85,40 @@ impl View {
         until: Until,
         onlooker: &mut O,
     ) -> Result<Self, Failure> {
-        let mut view = Self { reader, state: State::default(), last_recorded: Timestamp::EPOCH };
-        let (state, last) = (&mut view.state, &mut view.last_recorded);
         onlooker.begin();
-        view.reader.for_each_ahead::<Failure>(|logged| {
-            let Entry { index, recorded_at, .. } = logged.entry;
-            if !until.takes_in(index, recorded_at) || !onlooker.wants_more() {
-                return Ok(ControlFlow::Break(()));
+        Self::walk(reader, until, |state, logged| {
+            if !onlooker.wants_more() {
+                return ControlFlow::Break(());
             }
+            let Entry { index, recorded_at, .. } = logged.entry;
             onlooker.reached(index, recorded_at, state);
             let lawful = Some(replay_entry(state, logged));
             let (leaf_hash, event) = (logged.leaf_hash, &logged.event);
             let signers = &logged.entry.envelope.signers();
             onlooker.saw(&Seen { index, leaf_hash, recorded_at, event, signers, lawful }, state);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Hands entries up to `until` to `step`, which replays each, until it breaks.
+    fn walk(
+        reader: LogReader,
+        until: Until,
+        mut step: impl FnMut(&mut State<NoSource>, &LoggedEntry) -> ControlFlow<()>,
+    ) -> Result<Self, Failure> {
+        let mut view = Self { reader, state: State::default(), last_recorded: Timestamp::EPOCH };
+        let (state, last) = (&mut view.state, &mut view.last_recorded);
+        view.reader.for_each_ahead::<Failure>(|logged| {
+            let Entry { index, recorded_at, .. } = logged.entry;
+            if !until.takes_in(index, recorded_at) || step(state, logged).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             *last = recorded_at;
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(view)
     }
-}
 
-impl View {
     /// Who holds which key, as the state knows them.
     #[must_use]
     pub fn people(&self) -> People {

@@ -17,6 +17,7 @@ use crate::log::quorum::{Group, Witness};
 use crate::log::trust_root::TrustRoot;
 use crate::signing::public_key::PublicKey;
 use crate::time::Timestamp;
+use crate::timeline::chronicle::Signer;
 use crate::timeline::prose::People;
 use crate::verifier::finding::{Class, Finding, Found};
 use crate::verifier::held::{Held, Shortfall};
@@ -247,14 +248,12 @@ impl Who {
     /// Those who signed an entry, the proposer first.
     #[must_use]
     pub fn all(people: &People, proposer: &PublicKey, signers: &[PublicKey]) -> Vec<Self> {
-        let who = |key: &PublicKey| Self {
-            person: people.person(key).cloned(),
+        let who = |Signer { person, key, proposed }| Self {
+            person,
             fingerprint: key.fingerprint().to_string(),
-            proposed: key == proposer,
+            proposed,
         };
-        let mut all: Vec<Self> = signers.iter().map(who).collect();
-        all.sort_by_key(|who| !who.proposed);
-        all
+        people.signers(signers, proposer).into_iter().map(who).collect()
     }
 
     /// The person's name, or the key's fingerprint.

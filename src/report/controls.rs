@@ -11,6 +11,7 @@ use crate::event::body::Kind;
 use crate::event::model::EvaluationOutcome;
 use crate::event::release::ChangeOutcome;
 use crate::time::{DAY_MS, span_text};
+use crate::words::counted;
 use crate::words::words;
 
 use super::contents::{ChangeRow, Contents};
@@ -409,10 +410,6 @@ fn model_risk(contents: &Contents) -> Found {
         counted(contents.changes.len() as u64, "change of what serves", "changes of what serves"),
     );
     shown_by(evaluations, shown, "no evaluation was recorded in the period")
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::timeline::zone::Zone;
 use crate::verifier::finding::Class;
 use crate::verifier::held::{Held, HeldBy};
 use crate::verifier::report::{AttachmentCounts, CheckpointOutcome, CheckpointReport, KeptUse};
+use crate::words::counted;
 
 use super::contents::{
     ChangeRow, Contents, EntryTold, EvidenceRow, FindingRow, GrantRow, PolicyRow, SampledEntry, Who,
@@ -779,9 +780,9 @@ pub(super) fn seconds(time: Timestamp) -> String {
 }
 
 fn entries(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "entry" } else { "entries" })
+    counted(count, "entry", "entries")
 }
 
 fn batches(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "batch" } else { "batches" })
+    counted(count, "batch", "batches")
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::timeline::prose::visible;
+use crate::timeline::prose::{fence, visible};
 
 use super::layout::{Block, Cell, Fact, Page, Table};
 
@@ -95,8 +95,7 @@ pub fn plain(text: &str) -> String {
 /// Text as it stands, between fences that it cannot close.
 fn fenced(text: &str) -> String {
     let text = visible(text);
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat((longest + 1).max(3));
+    let fence = fence(&text, 3);
     format!("{fence}text\n{}\n{fence}\n", text.trim_end_matches('\n'))
 }
 

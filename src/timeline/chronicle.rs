@@ -209,10 +209,10 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// The first characters of the id, for people.
+    /// Repository and the first characters of the id, for people: `infra@708b076d66`.
     #[must_use]
-    pub fn short_id(&self) -> &str {
-        self.id.get(..10).unwrap_or(&self.id)
+    pub fn in_short(&self) -> String {
+        format!("{}@{}", self.repository, self.id.get(..10).unwrap_or(&self.id))
     }
 }
 

@@ -13,13 +13,12 @@ use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::lifecycle::onlooker::{Onlooker, Rows, Seen};
 use crate::lifecycle::state::{Row as StateRow, RowKey, Slot};
-use crate::signing::public_key::PublicKey;
 use crate::time::{DAY_MS, Timestamp};
 
 use super::about::About;
 use super::chronicle::{
     Basis, Chronicle, Commit, Completion, Doubt, EntryRef, Incident, IncidentPlace, Lane, Query, Recovery,
-    Row, Signer, Standing, Stretch,
+    Row, Standing, Stretch,
 };
 use super::prose::{self, People};
 
@@ -146,28 +145,10 @@ impl Collector {
         }
     }
 
-    /// What is asked for.
-    #[must_use]
-    pub const fn query(&self) -> &Query {
-        &self.query
-    }
-
     /// The last entry that was shown, and when it was recorded.
     #[must_use]
     pub const fn last(&self) -> Option<(u64, Timestamp)> {
         self.last
-    }
-
-    /// When the last entry was recorded that was shown.
-    #[must_use]
-    pub fn last_recorded_at(&self) -> Timestamp {
-        self.last.map_or(Timestamp::EPOCH, |(_, recorded_at)| recorded_at)
-    }
-
-    /// Who holds which key, as far as lawful entries said.
-    #[must_use]
-    pub const fn people(&self) -> &People {
-        &self.people
     }
 
     /// What was collected, resting on `basis`.
@@ -182,7 +163,6 @@ impl Collector {
         for lane in &mut lanes {
             lane.stretches.retain(|stretch| query.takes_in_stretch(stretch, from, to));
         }
-        lanes.retain(|lane| query.takes_in_place(Some(&lane.environment), Some(&lane.model)));
         lanes.retain(|lane| !lane.stretches.is_empty());
         if query.environment.is_some() {
             // What is said of a model as such is told where the model has a place in the environment.
@@ -214,14 +194,7 @@ impl Collector {
     }
 
     fn entry_ref(&self, seen: &Seen<'_>) -> EntryRef {
-        let proposer = seen.event.header.proposer;
-        let signer = |key: &PublicKey| Signer {
-            person: self.people.person(key).cloned(),
-            key: *key,
-            proposed: *key == proposer,
-        };
-        let mut signers: Vec<Signer> = seen.signers.iter().map(signer).collect();
-        signers.sort_by_key(|signer| !signer.proposed);
+        let signers = self.people.signers(seen.signers, &seen.event.header.proposer);
         EntryRef {
             index: seen.index,
             leaf_hash: seen.leaf_hash,
@@ -270,16 +243,13 @@ impl Collector {
 
     /// What came of a change; one that failed puts back what served before.
     fn take_completion(&mut self, body: &ChangeCompleted, seen: &Seen<'_>, rows: &mut dyn Rows) {
-        if !self.changes.contains_key(&body.change) {
-            return;
-        }
+        let Some(place) = self.changes.get(&body.change).cloned() else { return };
         let by = self.entry_ref(seen);
         let completion =
             Completion { entry: by.clone(), outcome: body.outcome, completed_at: body.completed_at };
         if let Some(recovery) = self.recovery_mut(body.change) {
             recovery.completed = Some(completion.clone());
         }
-        let Some(place) = self.changes.get(&body.change).cloned() else { return };
         let Some(slot) = self.slots.get_mut(&place) else { return };
         for placed in slot.placed.iter_mut().filter(|placed| placed.by.index == body.change) {
             placed.completed = Some(completion.clone());
@@ -433,19 +403,20 @@ impl Collector {
         let environment = about.environment.or(change.map(|(environment, _)| environment));
         let model = about.model.or(change.map(|(_, model)| model));
         let query = &self.query;
-        let (resolved_in, resolved_of) = match &seen.event.body {
-            Body::IncidentResolved(_) => (
-                only(self.resolved.iter().map(|(environment, _)| environment)),
-                only(self.resolved.iter().filter_map(|(_, model)| model.as_ref())),
-            ),
-            _ => (None, None),
-        };
-        let takes_in_place = match &seen.event.body {
+        // A resolution names no place: it is told wherever the incident was.
+        let (takes_in_place, environment, model) = match &seen.event.body {
             Body::IncidentResolved(_) => {
                 let mut places = self.resolved.iter();
-                places.any(|(environment, model)| query.takes_in_place(Some(environment), model.as_ref()))
+                let is_asked_for = places
+                    .any(|(environment, model)| query.takes_in_place(Some(environment), model.as_ref()));
+                let environment = only(self.resolved.iter().map(|(environment, _)| environment));
+                (
+                    is_asked_for,
+                    environment,
+                    only(self.resolved.iter().filter_map(|(_, model)| model.as_ref())),
+                )
             }
-            _ => query.takes_in_place(environment, model),
+            _ => (query.takes_in_place(environment, model), environment, model),
         };
         let is_asked_for = takes_in_place
             && (query.kinds.is_empty() || query.kinds.contains(&seen.event.kind()))
@@ -457,9 +428,9 @@ impl Collector {
             entry: self.entry_ref(seen),
             event: Arc::new(seen.event.clone()),
             what: prose::one_line(seen.event),
-            model: model.or(resolved_of).cloned(),
+            model: model.cloned(),
             version: about.version.cloned(),
-            environment: environment.or(resolved_in).cloned(),
+            environment: environment.cloned(),
             digest: about.digest,
             infra: about.infra.map(Commit::from),
             incident: about.incident.cloned(),

@@ -98,7 +98,9 @@ fn entry(entry: &EntryRef) -> Value {
     })
 }
 
-fn signer(signer: &Signer) -> Value {
+/// A key on an event.
+#[must_use]
+pub fn signer(signer: &Signer) -> Value {
     let Signer { person, key, proposed } = signer;
     json!({ "person": person, "key": key, "fingerprint": key.fingerprint(), "proposed": proposed })
 }

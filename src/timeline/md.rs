@@ -286,10 +286,7 @@ fn lanes(out: &mut String, chronicle: &Chronicle, zone: &Zone) {
         for stretch in &lane.stretches {
             let Stretch { version, digest, opened, authorised, infra, completed, closed } = stretch;
             let until = closed.as_ref().map(|closed| zone.seconds(closed.recorded_at));
-            let infra = infra.as_ref().map(|infra| {
-                let id: String = infra.id.chars().take(10).collect();
-                code(&format!("{}@{id}", infra.repository))
-            });
+            let infra = infra.as_ref().map(|infra| code(&infra.in_short()));
             let cells = [
                 code(lane.environment.as_str()),
                 code(lane.model.as_str()),
@@ -369,8 +366,7 @@ fn code(text: &str) -> String {
     if text.trim().is_empty() {
         return String::new();
     }
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
+    let fence = prose::fence(&text, 1);
     // A space that is at an end, or a backtick, needs one more: a pair of spaces is taken away again.
     let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
     // Readers differ on what a backslash does to an escaped bar.

@@ -47,6 +47,20 @@ impl People {
         self.0.get(key)
     }
 
+    /// A key on an event of that proposer's, with who holds it.
+    #[must_use]
+    pub fn signer(&self, key: &PublicKey, proposer: &PublicKey) -> Signer {
+        Signer { person: self.person(key).cloned(), key: *key, proposed: key == proposer }
+    }
+
+    /// Whose keys signed an event, the proposer first.
+    #[must_use]
+    pub fn signers(&self, keys: &[PublicKey], proposer: &PublicKey) -> Vec<Signer> {
+        let mut signers: Vec<Signer> = keys.iter().map(|key| self.signer(key, proposer)).collect();
+        signers.sort_by_key(|signer| !signer.proposed);
+        signers
+    }
+
     /// Whether the key is known as that of the person `name`.
     #[must_use]
     pub fn is_named(&self, key: &PublicKey, name: &str) -> bool {
@@ -337,6 +351,13 @@ pub fn visible_json(json: &str) -> String {
         }
     }
     out
+}
+
+/// A fence of backticks for Markdown, longer than any run of them in `text`, and at least `least` long.
+#[must_use]
+pub fn fence(text: &str, least: usize) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat((longest + 1).max(least))
 }
 
 /// Text from the log as a terminal may show it: characters that reorder or steer are spelt out.

@@ -14,7 +14,7 @@ use crate::log::reader::LoggedEntry;
 use crate::time::{Timestamp, span_text};
 
 use super::caption;
-use super::chronicle::{Basis, Chronicle, Doubt, Incident, Lane, Recovery, Row, Standing, Stretch};
+use super::chronicle::{Basis, Chronicle, Commit, Doubt, Incident, Lane, Recovery, Row, Standing, Stretch};
 use super::columns::{Cell, Column, Table, cut};
 use super::prose::{self, People, visible};
 use super::zone::Zone;
@@ -180,10 +180,7 @@ impl Paper<'_> {
     fn stretch(&self, stretch: &Stretch, chronicle: &Chronicle) -> Vec<Cell> {
         let Stretch { version, digest, opened, authorised, infra, closed, .. } = stretch;
         let end = closed.as_ref().map_or(chronicle.until, |closed| closed.recorded_at);
-        let commit = infra.as_ref().map(|infra| {
-            let id: String = infra.id.chars().take(10).collect();
-            format!("{}@{id}", infra.repository)
-        });
+        let commit = infra.as_ref().map(Commit::in_short);
         vec![
             Cell::from(format!("  {}", self.zone.seconds(opened.recorded_at))),
             Cell::from(closed.as_ref().map_or_else(

@@ -10,6 +10,7 @@ use crate::event::text::Name;
 use crate::hash::Hash;
 use crate::log::quorum::Cosignature;
 use crate::time::{Timestamp, span_text};
+use crate::words::counted;
 
 use super::finding::{Class, Found};
 use super::held::{Age, AgeClock, Held, HeldBy, Shortfall};
@@ -525,8 +526,4 @@ fn tally(report: &Report) -> String {
     codes.truncate(CODES_NAMED_MAX);
     let more = if more > 0 { format!(" and {more} more codes") } else { String::new() };
     format!("{}: {}{more}", counted(all, "finding", "findings"), codes.join(", "))
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, KEY_PASSPHRASE};
 use crate::cli::input::read_input;
-use crate::cli::record::{exists_already, write_file};
+use crate::cli::record::{check_free, write_file};
 use crate::cli::verify::read_trust;
 use crate::cli::verify_source::unreadable;
 use crate::export::pack_check::open_pack;
@@ -98,9 +98,7 @@ impl Cosign {
         let name = self.name()?;
         let vkey = VerifierKey::of_signing_key(&name, KeyKind::CosignatureV1, key.as_signing_key())
             .map_err(|error| Failure::usage(error).hint("say --witness-name w.example.org"))?;
-        if let Some(output) = self.output.as_deref().filter(|output| output.exists() && !self.force) {
-            return Err(exists_already(output));
-        }
+        check_free(self.output.as_deref(), self.force)?;
         let holder = Holder::of_this_process(context.now());
         let lock = self.witness_state.with_added_extension("lock");
         let _lock = WriterLock::acquire(&lock, &holder, context.lock_timeout()?)?;

@@ -26,7 +26,7 @@ use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 
-use self::told::{Artifact, LedgerRef, Place, Told, TookPart};
+use self::told::{Artifact, LedgerRef, Place, Told};
 use crate::event::body::{Body, Kind};
 use crate::event::release::Serving;
 use crate::event::text::{EnvironmentName, Name};
@@ -156,12 +156,10 @@ impl<L: Lines> Exporter<L> {
         let Some(ledger) = &self.memory.ledger else { return Ok(()) };
         let people = &self.memory.people;
         let proposer = seen.event.header.proposer;
-        let took_part =
-            |key| TookPart { person: people.person(key).cloned(), key: *key, proposed: *key == proposer };
         let told = Told {
             ledger,
             entry: *seen,
-            signers: seen.signers.iter().map(took_part).collect(),
+            signers: seen.signers.iter().map(|key| people.signer(key, &proposer)).collect(),
             model: matter.model.as_ref(),
             artifact: matter.artifact.as_ref(),
             from: matter.from.as_ref(),

@@ -7,7 +7,8 @@ use crate::event::body::Body;
 use crate::event::text::{EnvironmentName, Name};
 use crate::hash::Hash;
 use crate::lifecycle::onlooker::Seen;
-use crate::signing::public_key::PublicKey;
+use crate::timeline::chronicle::Signer;
+use crate::timeline::json as timeline_json;
 
 /// Where an object of another format holds what [`Told::entry_json`] gives. No outside specification uses the name.
 pub const ENTRY_FIELD: &str = "rollbookEntry";
@@ -61,17 +62,6 @@ pub struct Place {
     pub model: Option<Name>,
 }
 
-/// A key on the envelope.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TookPart {
-    /// Who holds it, as a grant says.
-    pub person: Option<Name>,
-    /// The key.
-    pub key: PublicKey,
-    /// Whether it is the proposer's; every other one approved.
-    pub proposed: bool,
-}
-
 /// An entry that the rules let through, with what went before it.
 #[derive(Debug, Clone)]
 pub struct Told<'a> {
@@ -80,7 +70,7 @@ pub struct Told<'a> {
     /// The entry.
     pub entry: Seen<'a>,
     /// The keys on its envelope, ascending.
-    pub signers: Vec<TookPart>,
+    pub signers: Vec<Signer>,
     /// The model that it is about.
     pub model: Option<&'a Name>,
     /// The version that it is about: of a completion or ratification, that of the change; of an incident or of drift
@@ -117,7 +107,7 @@ impl Told<'_> {
     #[must_use]
     pub fn entry_json(&self) -> Value {
         let Self { ledger, entry, .. } = self;
-        let signers: Vec<Value> = self.signers.iter().map(TookPart::json).collect();
+        let signers: Vec<Value> = self.signers.iter().map(timeline_json::signer).collect();
         json!({
             "origin": ledger.origin,
             "ledger_id": ledger.id,
@@ -153,17 +143,6 @@ impl Told<'_> {
     pub fn is_change(&self) -> bool {
         let body = &self.entry.event.body;
         matches!(body, Body::ModelPromoted(_) | Body::ModelRolledBack(_) | Body::ModelWithdrawn(_))
-    }
-}
-
-impl TookPart {
-    fn json(&self) -> Value {
-        json!({
-            "person": self.person,
-            "key": self.key,
-            "fingerprint": self.key.fingerprint(),
-            "proposed": self.proposed,
-        })
     }
 }
 
