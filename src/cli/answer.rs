@@ -34,7 +34,7 @@ use crate::store::batch_log::BatchSource;
 use crate::store::files::FileSource;
 use crate::time::{Timestamp, span_text};
 use crate::timeline::chronicle::{Basis, EntryRef, VerdictTold};
-use crate::timeline::collector::{FindingTold, FoundTold};
+use crate::timeline::findings::{FindingTold, FoundTold};
 use crate::verifier::finding::{Class, Finding, Found};
 use crate::verifier::kept::KeptState;
 use crate::verifier::replay::Watch;

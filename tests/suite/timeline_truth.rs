@@ -3,7 +3,7 @@
 
 use rollbook::time::DAY_MS;
 use rollbook::timeline::chronicle::{Chronicle, Standing};
-use rollbook::timeline::collector::{FindingTold, FoundTold};
+use rollbook::timeline::findings::{FindingTold, FoundTold};
 use serde_json::Value;
 
 use super::support::chronicle::nine_days;
